@@ -1,0 +1,38 @@
+# Targets are for people and CI alike; everything they need comes from the Go module proxy.
+GO      ?= go
+BIN     := bin
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: build demo test test-product test-oracles lint generate bench clean
+
+build: ## artifactctl and every signer-* into bin/
+	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/... ./plugins/signer-...
+
+demo: build ## publish the examples on the embedded registry, verify them, and publish again
+	./examples/demo.sh $(BIN)
+
+test: test-product test-oracles ## every test, oracles included
+
+test-product: ## the product's own tests, with the race detector
+	$(GO) vet ./...
+	$(GO) test -race ./...
+
+test-oracles: ## cosign, Flux's verification and real registries as judges
+	cd test && $(GO) vet ./... && $(GO) test -timeout 35m ./...
+
+lint: ## golangci-lint, pinned
+	$(GO) run $(GOLANGCI) run ./...
+	cd test && $(GO) run $(GOLANGCI) run --config ../.golangci.yml ./...
+
+generate: ## protocol, schemas and generated docs; a test fails when they are stale
+	$(GO) generate ./plugins/signer/rpc/...
+	$(GO) run ./schema/generate
+
+bench: ## against a real registry on loopback; prints markdown
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
+	cd test && $(GO) run ./bench
+
+clean:
+	rm -rf $(BIN) out

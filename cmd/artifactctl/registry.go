@@ -1,0 +1,53 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/artifactctl/artifactctl/config"
+	"github.com/artifactctl/artifactctl/internal/registry"
+)
+
+// openRegistry opens the registry of publish.yaml: a remote one, or a directory.
+func (s *session) openRegistry(write bool) error {
+	c := s.cfg.Registry
+	if dir, ok := c.Layout(); ok {
+		layout, err := registry.NewLayout(s.cfg.Abs(dir))
+		if err != nil {
+			return &usageError{err: err}
+		}
+		s.engine.Registry, s.engine.Host = layout, "oci-layout:"+strings.TrimSuffix(dir, "/")
+		return nil
+	}
+	options, err := s.remoteOptions(write)
+	if err != nil {
+		return err
+	}
+	remote, err := registry.NewRemote(options)
+	if err != nil {
+		return &usageError{err: err}
+	}
+	s.engine.Registry = remote
+	s.engine.Host = strings.TrimSuffix(options.Host+"/"+options.Prefix, "/")
+	return nil
+}
+
+func (s *session) remoteOptions(write bool) (registry.RemoteOptions, error) {
+	c := s.cfg.Registry
+	o := registry.RemoteOptions{
+		PlainHTTP: c.Insecure, CAFile: s.cfg.Abs(c.TLS.CA), CertFile: s.cfg.Abs(c.TLS.Cert), KeyFile: s.cfg.Abs(c.TLS.Key),
+		Timeout: c.Timeout, Retries: c.Retries, DockerConfig: true, PushScope: write,
+		UserAgent: "artifactctl/" + versionText(), Legacy: s.cfg.Signature.Format != config.FormatBundle,
+	}
+	if c.Retries == 0 {
+		o.Retries = -1 // none
+	}
+	o.Host, o.Prefix = c.Host()
+	var err error
+	if o.Credentials.Username, err = c.Credentials.Username.Resolve(s.lookup, s.cfg.Dir); err == nil {
+		o.Credentials.Password, err = c.Credentials.Password.Resolve(s.lookup, s.cfg.Dir)
+	}
+	if err != nil {
+		return o, usagef("", "%s: registry.credentials: %w", s.cfg.File, err)
+	}
+	return o, nil
+}

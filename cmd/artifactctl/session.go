@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/artifactctl/artifactctl/config"
+	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/internal/changes"
+	"github.com/artifactctl/artifactctl/internal/engine"
+	"github.com/artifactctl/artifactctl/internal/render"
+	"github.com/artifactctl/artifactctl/internal/ui"
+)
+
+// needs says what a command needs beyond publish.yaml.
+type needs struct {
+	source bool // a commit
+	policy bool // what signatures are checked with; starts the signer when publish.yaml does not say
+	signer bool // a signer that can sign
+	write  bool // the registry is written to
+}
+
+// session is a loaded configuration with the parts that it describes, introduced to each other.
+type session struct {
+	*program
+	cfg        *config.Config
+	ui         *ui.UI
+	engine     *engine.Engine
+	apps       []engine.App
+	requests   map[string]render.Request // by app
+	dirtyPaths string                    // of the working tree, for messages
+	closers    []func()
+}
+
+// open loads publish.yaml and wires what the command needs. What can fail early fails here, before anything is rendered
+// or sent: a wrong passphrase is found before the first push. The caller closes the session.
+func (p *program) open(ctx context.Context, n needs) (*session, error) {
+	cfg, err := p.load()
+	if err != nil {
+		return nil, err
+	}
+	s := &session{program: p, cfg: cfg, requests: map[string]render.Request{}}
+	s.ui = p.newUI()
+	s.closers = append(s.closers, s.ui.Close)
+	s.engine = &engine.Engine{
+		Tags:        engine.TagRules{Commit: cfg.Tags.Commit, Rolling: cfg.Tags.Rolling, Release: cfg.Tags.Release},
+		Formats:     formats(cfg.Signature.Format),
+		Concurrency: p.flags.concurrency,
+		Events:      s.ui.Event,
+	}
+	if err := s.wire(ctx, n); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *session) wire(ctx context.Context, n needs) error {
+	for _, w := range s.cfg.Warnings {
+		s.warn(w.String())
+	}
+	if err := s.chooseApps(); err != nil {
+		return err
+	}
+	if n.source {
+		if err := s.findSource(ctx); err != nil {
+			return err
+		}
+	}
+	if n.policy {
+		if err := s.findPolicy(ctx, n.signer); err != nil {
+			return err
+		}
+		if err := s.openRegistry(n.write); err != nil {
+			return err
+		}
+	}
+	pool, err := s.startRenderer()
+	if err != nil {
+		return err
+	}
+	s.engine.Renderer = pool
+	return nil
+}
+
+// close ends the processes of the session; it is safe to call more than once.
+func (s *session) close() {
+	for _, c := range slices.Backward(s.closers) {
+		c()
+	}
+	s.closers = nil
+}
+
+func (s *session) warn(texts ...string) {
+	for _, t := range texts {
+		fmt.Fprintf(s.ui.Log(), "warning: %s\n", t)
+	}
+}
+
+func (p *program) newUI() *ui.UI {
+	return ui.New(ui.Options{
+		Mode: ui.Mode(p.flags.progress), Color: ui.Color(p.flags.color),
+		Stdout: p.out, Stderr: p.err, Environ: p.lookup,
+		StdoutTerminal: ui.IsTerminal(p.stdio.out), StderrTerminal: ui.IsTerminal(p.stdio.err),
+		Size:    ui.SizeOf(p.stdio.err),
+		Verbose: p.flags.logLevel == "debug" || p.flags.logLevel == "info",
+	})
+}
+
+func (s *session) outputOptions() ui.Output {
+	return ui.Output{Format: ui.Format(s.flags.output), Generator: ui.Generator{Name: "artifactctl", Version: versionText()}}
+}
+
+// chooseApps takes the apps of publish.yaml that --only names.
+func (s *session) chooseApps() error {
+	used := map[string]bool{}
+	for _, a := range s.cfg.Fleet {
+		if !s.chosen(a.Name, used) {
+			continue
+		}
+		s.apps = append(s.apps, engine.App{Name: a.Name, Repository: a.Repository, Annotations: a.Annotations})
+		s.requests[a.Name] = render.Request{
+			Dir: a.Dir, Root: s.cfg.Dir, Mode: render.Mode(a.Render), Helm: a.Helm, RemoteBases: a.RemoteBases, Ignore: a.Ignore,
+		}
+	}
+	for _, pattern := range s.flags.only {
+		if !used[pattern] {
+			return usagef("artifactctl check lists the apps", "flag --only: no app is called %q", pattern)
+		}
+	}
+	return nil
+}
+
+func (s *session) chosen(name string, used map[string]bool) bool {
+	chosen := len(s.flags.only) == 0
+	for _, pattern := range s.flags.only {
+		if ok, err := path.Match(pattern, name); ok && err == nil {
+			used[pattern], chosen = true, true
+		}
+	}
+	return chosen
+}
+
+func formats(f config.Format) []artifact.Format {
+	switch f {
+	case config.FormatLegacy:
+		return []artifact.Format{artifact.FormatLegacy}
+	case config.FormatBoth:
+		return []artifact.Format{artifact.FormatBundle, artifact.FormatLegacy}
+	}
+	return []artifact.Format{artifact.FormatBundle}
+}
+
+// appRenderer renders the session's apps by name.
+type appRenderer struct {
+	pool     *render.Pool
+	requests map[string]render.Request
+}
+
+func (r appRenderer) Render(ctx context.Context, app string) (artifact.Files, []string, error) {
+	result, err := r.pool.Render(ctx, r.requests[app])
+	return result.Files, result.Warnings, err
+}
+
+func (s *session) renderer() engine.Renderer { return s.engine.Renderer }
+
+func (s *session) startRenderer() (engine.Renderer, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this executable, which renders in processes of its own: %w", err)
+	}
+	pool := render.NewPool(render.PoolOptions{Command: []string{self, workerName}, Timeout: s.flags.renderTimeout})
+	s.closers = append(s.closers, func() { _ = pool.Close() })
+	return appRenderer{pool, s.requests}, nil
+}
+
+// differ explains differences; marks of secrets are keyed anew each run, so that they cannot be guessed offline.
+func (s *session) differ() engine.Differ {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // it never fails: the runtime ends the process first
+	comparer := changes.New(key)
+	return func(before, after artifact.Files) []changes.Object { return comparer.Compare(before, after) }
+}
+
+// summarizeForCI writes what the CI job's page shows, where the CI asks for it. It never fails a run.
+func (s *session) summarizeForCI(kind ui.Kind, r *engine.Report) {
+	file := s.getenv("GITHUB_STEP_SUMMARY")
+	if file == "" || strings.TrimSpace(s.getenv("GITHUB_ACTIONS")) == "" {
+		return
+	}
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		s.warn(fmt.Sprintf("the job summary cannot be written: %v", err))
+		return
+	}
+	defer f.Close()
+	if _, err := (unbuffered{s.hide, f}).Write(ui.Markdown(kind, r, summaryLimit)); err != nil {
+		s.warn(fmt.Sprintf("the job summary cannot be written: %v", err))
+	}
+}
+
+// summaryLimit is how much of a job summary GitHub shows, in bytes.
+const summaryLimit = 1 << 20

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/artifactctl/artifactctl/config"
+	"github.com/artifactctl/artifactctl/internal/attest"
+	"github.com/artifactctl/artifactctl/plugins/signer"
+	"github.com/artifactctl/artifactctl/plugins/signer/rpc"
+)
+
+// signerFlags adds the flags of commands that may start a signer.
+func (p *program) signerFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&p.flags.unpinned, "allow-unpinned-signer", false, "run a signer from outside the release without a sha256 in publish.yaml")
+}
+
+// findPolicy finds what signatures are checked with: the trust of the signer or, without one, the key that it reports.
+// With sign, the signer is started in any case, and must be one that is trusted.
+func (s *session) findPolicy(ctx context.Context, sign bool) error {
+	active, err := s.cfg.ActiveSigner()
+	if err != nil {
+		return err
+	}
+	trust, err := trusted(s.cfg)
+	if err != nil {
+		return err
+	}
+	if trust != nil {
+		s.engine.Policy = *trust
+		if !sign {
+			return nil
+		}
+	}
+	process, info, err := s.startSigner(ctx, active)
+	if err != nil {
+		return err
+	}
+	s.engine.Signer = process
+	if trust != nil {
+		if len(info.PublicKey) > 0 && !trust.Trusts(info.PublicKey) {
+			return usagef("put the signer's public key into trust, or sign with the key that is trusted",
+				"%s: signer %q signs as %s, which its trust does not accept", s.cfg.File, s.cfg.Signer, info.Identity)
+		}
+		return nil
+	}
+	policy, err := attest.KeyPolicy(info.PublicKey)
+	if err != nil {
+		return usagef("say in signers."+s.cfg.Signer+".trust what its signatures are checked with", "%s: signer %q has no trust: %w", s.cfg.File, s.cfg.Signer, err)
+	}
+	s.warn(fmt.Sprintf("signers.%s has no trust: signatures are checked with the key that the signer reports, %s", s.cfg.Signer, info.Identity))
+	s.engine.Policy = policy
+	return nil
+}
+
+// startSigner starts and opens the plugin. It gets the variables that publish.yaml lists for it, and no others.
+func (s *session) startSigner(ctx context.Context, c config.Signer) (*rpc.Process, signer.Info, error) {
+	none := signer.Info{}
+	found, pin, err := s.findSigner(c)
+	if err != nil {
+		return nil, none, err
+	}
+	var environ []string
+	for _, name := range c.Env {
+		if value, ok := s.lookup(name); ok {
+			environ = append(environ, name+"="+value)
+		}
+	}
+	process, err := rpc.Start(ctx, rpc.StartOptions{
+		Name: s.cfg.Signer, Path: found.Path, SHA256: pin, Env: environ, Dir: s.cfg.Dir, Log: s.ui.Log(), LogLevel: s.pluginLog(),
+	})
+	if err != nil {
+		return nil, none, err
+	}
+	s.closers = append(s.closers, func() { _ = process.Close() })
+	info, err := process.Open(ctx, c.With)
+	if err != nil {
+		return nil, none, &usageError{err: fmt.Errorf("%s: signers.%s: %w", s.cfg.File, s.cfg.Signer, err)}
+	}
+	s.warn(info.Warnings...)
+	return process, info, nil
+}
+
+func (s *session) findSigner(c config.Signer) (rpc.Found, string, error) {
+	search, err := s.search()
+	if err != nil {
+		return rpc.Found{}, "", err
+	}
+	search.Path = s.cfg.Abs(c.Path)
+	found, err := rpc.Find(search, c.Plugin)
+	if err != nil {
+		return found, "", &usageError{err: fmt.Errorf("%s: signers.%s: %w", s.cfg.File, s.cfg.Signer, err)}
+	}
+	platform := runtime.GOOS + "/" + runtime.GOARCH
+	pin := c.SHA256[platform]
+	if pin != "" || !found.MustPin {
+		return found, pin, nil
+	}
+	if !s.flags.unpinned {
+		return found, "", usagef("artifactctl plugins prints the line to add; --allow-unpinned-signer does without, once",
+			"%s: signers.%s: %s does not come with this release and publish.yaml does not pin it for %s", s.cfg.File, s.cfg.Signer, found.Path, platform)
+	}
+	s.warn(fmt.Sprintf("signers.%s: %s runs without a pin", s.cfg.Signer, found.Path))
+	return found, "", nil
+}
+
+func (p *program) search() (rpc.SearchOptions, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return rpc.SearchOptions{}, fmt.Errorf("find this executable, beside which plugins may lie: %w", err)
+	}
+	return rpc.SearchFromEnvironment(self, p.getenv), nil
+}
+
+// pluginLog is how much of a plugin's own log is shown: nothing, unless somebody looks for a fault.
+func (s *session) pluginLog() string {
+	if s.flags.logLevel == "debug" {
+		return "debug"
+	}
+	return "off"
+}

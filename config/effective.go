@@ -1,0 +1,149 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// effective is a merged configuration, while it is being checked.
+type effective struct {
+	loader  *loader
+	layers  []layer // weakest first
+	values  map[string]any
+	publish Publish
+	apps    []App
+}
+
+// origin finds where the value at a path comes from. The strongest layer that has it counts.
+func (e *effective) origin(path string) (Origin, bool) {
+	for _, l := range slices.Backward(e.layers) {
+		if o, ok := l.origins[path]; ok {
+			return o, true
+		}
+	}
+	return Origin{Kind: FromDefault}, false
+}
+
+// refused reports whether a layer had a value for the path that was refused already.
+func (e *effective) refused(path string) bool {
+	return slices.ContainsFunc(e.layers, func(l layer) bool { return l.bad[path] })
+}
+
+// problem adds a problem with the value at a path. A value that stands nowhere is reported where its nearest parent does.
+func (e *effective) problem(path, hint, format string, args ...any) {
+	o, exact := e.origin(path)
+	if !exact {
+		o = e.nearest(path)
+		o.source = path
+	}
+	e.loader.problems.add(o.problem(fmt.Sprintf(format, args...), hint))
+}
+
+// nearest finds where the closest parent of a path stands. The weakest layer counts, as that is the file.
+func (e *effective) nearest(path string) Origin {
+	for {
+		path = above(path)
+		for _, l := range e.layers {
+			if o, ok := l.origins[path]; ok {
+				return o
+			}
+		}
+		if path == "" {
+			return Origin{Kind: FromFile, File: e.loader.file, Line: 1, Column: 1}
+		}
+	}
+}
+
+// above returns the path of what holds the value at a path.
+func above(path string) string {
+	if strings.HasSuffix(path, `"]`) {
+		return path[:strings.LastIndex(path, `["`)]
+	}
+	return path[:max(strings.LastIndexAny(path, ".["), 0)]
+}
+
+// text returns the value at a path as its source spells it, for messages.
+func (e *effective) text(path, value string) string {
+	if o, ok := e.origin(path); ok {
+		return o.text
+	}
+	return value
+}
+
+// required finds what is missing. A value that was refused is not missing.
+func (e *effective) required(v any, t reflect.Type, at place) {
+	switch t.Kind() {
+	case reflect.Struct:
+		m, _ := v.(map[string]any)
+		for _, f := range fieldsOf(t) {
+			inner, set := m[f.name]
+			path := at.member(f.name)
+			list, isList := inner.([]any)
+			switch {
+			case e.refused(path.path):
+			case f.required && !set:
+				e.problem(path.path, "", "is required")
+			case f.required && isList && len(list) == 0:
+				e.problem(path.path, "", "needs at least one entry")
+			case set:
+				e.required(inner, f.typ, path)
+			}
+		}
+	case reflect.Slice:
+		list, _ := v.([]any)
+		for i, item := range list {
+			if item != nil {
+				e.required(item, t.Elem(), at.index(i))
+			}
+		}
+	case reflect.Map:
+		m, _ := v.(map[string]any)
+		if t.Elem().Kind() != reflect.Struct {
+			return
+		}
+		for _, key := range keysOf(m) {
+			e.required(m[key], t.Elem(), at.member(key))
+		}
+	}
+}
+
+// check applies the rules that concern more than one value.
+func (e *effective) check() {
+	e.checkSigner()
+	e.checkRegistry()
+	e.checkTags()
+}
+
+func (e *effective) checkSigner() {
+	name := e.publish.Signer
+	if _, ok := e.publish.Signers[name]; ok || name == "" || e.refused(member("signers", name)) {
+		return
+	}
+	known := keysOf(e.publish.Signers)
+	e.problem("signer", "add it under signers:, or name one that is there", "there is no signer %q%s%s",
+		e.text("signer", name), listed("; there are ", known), didYouMean(name, known))
+}
+
+func (e *effective) checkRegistry() {
+	r := e.publish.Registry
+	e.pair("registry.credentials", "username", "password", string(r.Credentials.Username), string(r.Credentials.Password))
+	e.pair("registry.tls", "cert", "key", r.TLS.Cert, r.TLS.Key)
+	if _, isLayout := r.Layout(); isLayout {
+		return
+	}
+	if r.Insecure && r.TLS != (TLS{}) {
+		e.problem("registry.insecure", "remove insecure, or tls", "plain HTTP leaves no use for registry.tls")
+	}
+}
+
+// pair refuses one of two values that are of no use without the other.
+func (e *effective) pair(path, first, second, a, b string) {
+	if a != "" && b == "" && !e.refused(member(path, second)) {
+		e.problem(member(path, first), "", "needs %s, too", second)
+	}
+	if b != "" && a == "" && !e.refused(member(path, first)) {
+		e.problem(member(path, second), "", "needs %s, too", first)
+	}
+}

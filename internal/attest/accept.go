@@ -1,0 +1,83 @@
+package attest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/plugins/signer"
+)
+
+// ErrRejected means that a signer's answer is not a good signature of what it was asked for.
+var ErrRejected = errors.New("the signer's answer was rejected")
+
+// maxAnswer bounds a signer's answer; a batch statement with 1,000 subjects takes about 120 kB.
+const maxAnswer = 4 << 20
+
+// Accept checks an answer the way a cluster will before anything is attached: right media type, exactly the requested
+// payload, one signature, valid under the policy. It returns what is to be stored. Every failure is ErrRejected.
+func (p Policy) Accept(r signer.Request, s signer.Signature) (artifact.Signature, error) {
+	stored, err := p.accept(r, s)
+	if err != nil {
+		return artifact.Signature{}, fmt.Errorf("%w: %w", ErrRejected, err)
+	}
+	return stored, nil
+}
+
+func (p Policy) accept(r signer.Request, s signer.Signature) (artifact.Signature, error) {
+	var none artifact.Signature
+	if s.MediaType != signer.BundleMediaType {
+		return none, fmt.Errorf("media type %q, want %q", s.MediaType, signer.BundleMediaType)
+	}
+	if len(s.Content) > maxAnswer {
+		return none, fmt.Errorf("%d bytes are more than a signature can have", len(s.Content))
+	}
+	if len(r.Digests) == 0 {
+		return none, errors.New("the request names no digest")
+	}
+	var stored artifact.Signature
+	var err error
+	if r.PayloadType == signer.PayloadSimpleSigning {
+		stored, err = legacyOf(r, s.Content)
+	} else {
+		stored, err = bundleOf(r, s.Content)
+	}
+	if err != nil {
+		return none, err
+	}
+	for _, d := range r.Digests {
+		if _, err := p.check(d, stored); err != nil {
+			return none, err
+		}
+	}
+	return stored, nil
+}
+
+func bundleOf(r signer.Request, content []byte) (artifact.Signature, error) {
+	b, err := parseBundle(content)
+	if err != nil {
+		return artifact.Signature{}, err
+	}
+	envelope := b.GetDsseEnvelope()
+	if envelope == nil || len(envelope.GetSignatures()) != 1 {
+		return artifact.Signature{}, errors.New("it holds no DSSE envelope with exactly one signature")
+	}
+	if envelope.GetPayloadType() != r.PayloadType || !bytes.Equal(envelope.GetPayload(), r.Payload) {
+		return artifact.Signature{}, errors.New("it signs another payload than it was given")
+	}
+	return artifact.Signature{Format: artifact.FormatBundle, Content: content, PredicateType: PredicateType}, nil
+}
+
+// legacyOf takes the raw signature out of the bundle: a `.sig` manifest stores payload and signature apart.
+func legacyOf(r signer.Request, content []byte) (artifact.Signature, error) {
+	b, err := parseBundle(content)
+	if err != nil {
+		return artifact.Signature{}, err
+	}
+	message := b.GetMessageSignature()
+	if message == nil || len(message.GetSignature()) == 0 {
+		return artifact.Signature{}, errors.New("it holds no message signature")
+	}
+	return artifact.Signature{Format: artifact.FormatLegacy, Content: r.Payload, Value: message.GetSignature()}, nil
+}

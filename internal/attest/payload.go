@@ -1,0 +1,83 @@
+// Package attest knows what is signed and whether an answer is good: it builds the payloads that a signer gets, checks
+// each signature by the rules that Flux and `cosign verify` use, and turns a signer's answer into what is stored beside
+// an artifact. It holds no keys that can sign, and it never touches the network.
+package attest
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/plugins/signer"
+)
+
+// PredicateType marks an in-toto statement as a plain signature (cosign, pkg/types/predicate.go).
+const PredicateType = "https://sigstore.dev/cosign/sign/v1"
+
+const statementType = "https://in-toto.io/Statement/v1"
+
+// Request builds what a signer is asked for one artifact in one format. repository is the full name without tag or
+// scheme ("ghcr.io/org/app"), digest the manifest digest ("sha256:…"). The same arguments give the same bytes, so that
+// a deterministic signer gives the same signature again.
+func Request(format artifact.Format, repository, digest string) (signer.Request, error) {
+	r := signer.Request{Repository: repository, Digests: []string{digest}}
+	var err error
+	switch format {
+	case artifact.FormatBundle:
+		r.PayloadType = signer.PayloadInToto
+		r.Payload, err = statement(digest)
+	case artifact.FormatLegacy:
+		r.PayloadType = signer.PayloadSimpleSigning
+		r.Payload, err = simpleSigning(repository, digest)
+	default:
+		err = fmt.Errorf("unknown signature format %q", format)
+	}
+	return r, err
+}
+
+type subject struct {
+	Digest map[string]string `json:"digest"`
+}
+
+// statement is the in-toto statement of `cosign sign`.
+func statement(digests ...string) ([]byte, error) {
+	var subjects []subject
+	for _, d := range digests {
+		algorithm, hex, ok := strings.Cut(d, ":")
+		if !ok || algorithm != "sha256" {
+			return nil, fmt.Errorf("digest %q is not sha256", d)
+		}
+		subjects = append(subjects, subject{Digest: map[string]string{algorithm: hex}})
+	}
+	return json.Marshal(struct {
+		Type          string    `json:"_type"`
+		Subject       []subject `json:"subject"`
+		PredicateType string    `json:"predicateType"`
+		Predicate     struct{}  `json:"predicate"`
+	}{statementType, subjects, PredicateType, struct{}{}})
+}
+
+// simple is cosign's simple-signing document (sigstore/sigstore, pkg/signature/payload).
+type simple struct {
+	Critical struct {
+		Identity struct {
+			DockerReference string `json:"docker-reference"`
+		} `json:"identity"`
+		Image struct {
+			DockerManifestDigest string `json:"docker-manifest-digest"`
+		} `json:"image"`
+		Type string `json:"type"`
+	} `json:"critical"`
+	Optional map[string]any `json:"optional"`
+}
+
+const simpleType = "cosign container image signature"
+
+func simpleSigning(repository, digest string) ([]byte, error) {
+	var doc simple
+	doc.Critical.Identity.DockerReference = repository
+	doc.Critical.Image.DockerManifestDigest = digest
+	doc.Critical.Type = simpleType
+	return json.Marshal(doc)
+}

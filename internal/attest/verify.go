@@ -1,0 +1,132 @@
+package attest
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sigstore/sigstore-go/pkg/bundle"
+	"github.com/sigstore/sigstore-go/pkg/verify"
+
+	"github.com/artifactctl/artifactctl/internal/artifact"
+)
+
+// Verdict is what the signatures beside an artifact are worth.
+type Verdict struct {
+	// By is the identity of the good signatures; empty when there is none.
+	By string
+	// Missing lists the wanted formats in which there is no good signature.
+	Missing []artifact.Format
+	// Hidden says that bundles which are not ours hide a good legacy signature: Flux looks at no legacy signature
+	// once it found a bundle.
+	Hidden bool
+	// Reasons says, for people, why each signature that is not good is not.
+	Reasons []string
+}
+
+// Good reports whether every wanted format has a good signature that a verifier will see.
+func (v Verdict) Good() bool { return len(v.Missing) == 0 && !v.Hidden }
+
+// Judge looks at all signatures beside the artifact with this digest and decides by Flux's rules: one good bundle among
+// bundles is enough, and legacy signatures count only where there is no bundle at all, or a good one. Unlike Flux, a
+// legacy payload must name the digest, and a bundle must be a signature and not some other attestation.
+func (p Policy) Judge(digest string, signatures []artifact.Signature, want []artifact.Format) Verdict {
+	var v Verdict
+	good := map[artifact.Format]bool{}
+	bundles := 0
+	for _, s := range signatures {
+		if s.Format == artifact.FormatBundle && !isBundle(s.Content) {
+			continue // verifiers pass over what does not parse
+		}
+		if s.Format == artifact.FormatBundle {
+			bundles++
+		}
+		by, err := p.check(digest, s)
+		if err != nil {
+			v.Reasons = append(v.Reasons, fmt.Sprintf("%s %s: %v", s.Format, s.Digest, err))
+			continue
+		}
+		good[s.Format], v.By = true, by
+	}
+	for _, f := range want {
+		if !good[f] {
+			v.Missing = append(v.Missing, f)
+		}
+	}
+	v.Hidden = bundles > 0 && !good[artifact.FormatBundle] && !slices.Contains(want, artifact.FormatBundle)
+	return v
+}
+
+// check verifies one stored signature and returns whose it is.
+func (p Policy) check(digest string, s artifact.Signature) (string, error) {
+	if s.Format == artifact.FormatLegacy {
+		return p.checkLegacy(digest, s.Content, s.Value)
+	}
+	return p.checkBundle(digest, s.Content)
+}
+
+func (p Policy) checkLegacy(digest string, payload, value []byte) (string, error) {
+	var doc simple
+	if err := json.Unmarshal(payload, &doc); err != nil {
+		return "", fmt.Errorf("payload is not simple signing: %w", err)
+	}
+	if doc.Critical.Type != simpleType || doc.Critical.Image.DockerManifestDigest != digest {
+		return "", fmt.Errorf("payload names %q, not this artifact", doc.Critical.Image.DockerManifestDigest)
+	}
+	for _, k := range p.keys {
+		if k.verifier.VerifySignature(bytes.NewReader(value), bytes.NewReader(payload)) == nil {
+			return k.id, nil
+		}
+	}
+	return "", p.untrusted()
+}
+
+func (p Policy) checkBundle(digest string, content []byte) (string, error) {
+	b, err := parseBundle(content)
+	if err != nil {
+		return "", err
+	}
+	raw, err := hex.DecodeString(strings.TrimPrefix(digest, "sha256:"))
+	if err != nil {
+		return "", fmt.Errorf("digest %q: %w", digest, err)
+	}
+	policy := verify.NewPolicy(verify.WithArtifactDigest("sha256", raw), verify.WithKey())
+	var last error
+	for _, k := range p.keys {
+		result, err := k.bundles.Verify(b, policy)
+		if err != nil {
+			last = err
+			continue
+		}
+		if result.Statement == nil || result.Statement.GetPredicateType() != PredicateType {
+			return "", errors.New("it is an attestation, not a signature")
+		}
+		return k.id, nil
+	}
+	return "", fmt.Errorf("%w: %w", p.untrusted(), last)
+}
+
+func (p Policy) untrusted() error {
+	return fmt.Errorf("not signed by %s", strings.Join(p.IDs(), " or "))
+}
+
+func isBundle(content []byte) bool {
+	_, err := parseBundle(content)
+	return err == nil
+}
+
+// parseBundle accepts what Flux's verifier accepts: v0.3 or later of v0, without a certificate chain.
+func parseBundle(content []byte) (*bundle.Bundle, error) {
+	var b bundle.Bundle
+	if err := b.UnmarshalJSON(content); err != nil {
+		return nil, fmt.Errorf("not a sigstore bundle: %w", err)
+	}
+	if !b.MinVersion("v0.3") {
+		return nil, fmt.Errorf("bundle %s is older than v0.3", b.MediaType)
+	}
+	return &b, nil
+}

@@ -1,0 +1,60 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/artifactctl/artifactctl/internal/artifact"
+)
+
+// tag moves the app's tags, immutable ones first and the rolling one last.
+func (p *publisher) tag(ctx context.Context, i int) error {
+	w, r := p.plan.work[i], &p.report.Apps[i]
+	if !p.ready[i] || len(w.moves) == 0 {
+		return nil
+	}
+	return p.run.stage(w.app.Name, StageTag, func() (string, error) {
+		note := ""
+		for _, m := range w.moves {
+			status, err := p.moveTag(ctx, w, m)
+			if err != nil {
+				return "", err
+			}
+			r.Tags[m.slot].Status = status
+			note += " " + m.name
+		}
+		return note[1:], nil
+	})
+}
+
+// moveTag looks once more where the tag stands: what moved since the plan was moved by somebody else. Registries offer
+// no compare-and-swap, so a writer between this look and the PUT cannot be seen; the window is one round trip.
+func (p *publisher) moveTag(ctx context.Context, w *work, m move) (TagStatus, error) {
+	has, err := p.resolve(ctx, w.app.Repository, m.name)
+	if err != nil {
+		return "", err
+	}
+	want := w.target.Digest.String()
+	if has == want {
+		return TagPresent, nil
+	}
+	if has != m.from {
+		return "", &ConflictError{Tag: m.name, Kind: m.kind, Has: has, Want: want,
+			Reason: fmt.Sprintf("it named %s when this run planned", orNothing(m.from)),
+			Advice: "somebody else published at the same time: run again"}
+	}
+	return TagMoved, p.Registry.Tag(ctx, w.app.Repository, w.target, m.name)
+}
+
+// resolve returns the digest that a tag names; empty when it does not exist.
+func (p *publisher) resolve(ctx context.Context, repository, tag string) (string, error) {
+	m, err := p.Registry.Resolve(ctx, repository, tag)
+	switch {
+	case errors.Is(err, artifact.ErrNotFound):
+		return "", nil
+	case err == nil || errors.Is(err, artifact.ErrFormat):
+		return m.Digest.String(), nil
+	}
+	return "", fmt.Errorf("look at tag %q again: %w", tag, err)
+}

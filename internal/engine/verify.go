@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/artifactctl/artifactctl/internal/artifact"
+)
+
+// SignatureState is what can be said of the signatures of what a tag names. Only StateSigned is good.
+type SignatureState string
+
+// The states. Unknown is the honest answer when a look-up failed: it is neither signed nor unsigned.
+const (
+	StateSigned   SignatureState = "signed"
+	StateUnsigned SignatureState = "unsigned"
+	StateUnknown  SignatureState = "unknown"
+	StateMissing  SignatureState = "missing" // the tag does not exist
+)
+
+// VerifiedApp is what verification found for one app.
+type VerifiedApp struct {
+	App        string         `json:"app"`
+	Repository string         `json:"repository"`
+	Tag        string         `json:"tag"`
+	Digest     string         `json:"digest,omitempty"`
+	Revision   string         `json:"revision,omitempty"`
+	State      SignatureState `json:"state" jsonschema:"enum=signed,enum=unsigned,enum=unknown,enum=missing"`
+	SignedBy   string         `json:"signedBy,omitempty"`
+	Reasons    []string       `json:"reasons,omitempty"` // why it is not signed or not known
+	Failure    *Failure       `json:"failure,omitempty"`
+}
+
+// Verification is the outcome of Verify, apps in the order of publish.yaml.
+type Verification struct {
+	Apps    []VerifiedApp `json:"apps"`
+	Signed  int           `json:"signed"`
+	Refused int           `json:"refused"` // apps in any other state
+}
+
+// Verify checks what each app's tag names against the policy. An empty tag means the app's own: the release tag in a
+// release, else the rolling tag that a plan would compare with. It is fail-closed: whatever is not known to be signed
+// is refused.
+func (e *Engine) Verify(ctx context.Context, apps []App, tag string) (*Verification, error) {
+	out := &Verification{Apps: make([]VerifiedApp, len(apps))}
+	run := e.start(len(apps))
+	run.each(ctx, len(apps), func(ctx context.Context, i int) error {
+		v := &out.Apps[i]
+		*v = VerifiedApp{App: apps[i].Name, Repository: e.fullName(apps[i]), Tag: tag, State: StateUnknown}
+		err := run.stage(apps[i].Name, StageCheck, func() (string, error) {
+			return "", e.verifyApp(ctx, apps[i], v)
+		})
+		run.finish()
+		if err != nil {
+			v.Failure = &Failure{Stage: StageCheck, Message: v.Reasons[len(v.Reasons)-1], Err: err}
+		}
+		return err
+	})
+	for _, v := range out.Apps {
+		count(&out.Signed, v.State == StateSigned)
+		count(&out.Refused, v.State != StateSigned)
+	}
+	return out, context.Cause(ctx)
+}
+
+func (e *Engine) verifyApp(ctx context.Context, app App, v *VerifiedApp) error {
+	refuse := func(err error) error {
+		v.Reasons = append(v.Reasons, err.Error())
+		return err
+	}
+	if v.Tag == "" {
+		tag, err := e.ownTag(app)
+		if err != nil {
+			return refuse(err)
+		}
+		v.Tag = tag
+	}
+	m, err := e.Registry.Resolve(ctx, app.Repository, v.Tag)
+	if errors.Is(err, artifact.ErrNotFound) {
+		v.State = StateMissing
+	}
+	if err != nil {
+		return refuse(fmt.Errorf("resolve tag %q: %w", v.Tag, err))
+	}
+	digest := m.Digest.String()
+	v.Digest, v.Revision = digest, m.Annotations[artifact.AnnotationRevision]
+	signatures, err := e.Registry.Signatures(ctx, app.Repository, m.Descriptor)
+	if err != nil {
+		return refuse(fmt.Errorf("look up the signatures of %s: %w", digest, err))
+	}
+	verdict := e.Policy.Judge(digest, signatures, e.Formats)
+	if !verdict.Good() {
+		v.State = StateUnsigned
+		return refuse(unsignedError(digest, verdict))
+	}
+	v.State, v.SignedBy = StateSigned, verdict.By
+	return nil
+}
+
+// ownTag is the tag that consumers of this source follow.
+func (e *Engine) ownTag(app App) (string, error) {
+	if e.Source.Version != "" && e.Tags.Release != "" {
+		return expand(e.Tags.Release, app.Name, e.Source)
+	}
+	tag, err := e.Tags.baseline(app.Name, e.Source)
+	if err == nil && tag == "" {
+		err = errors.New("publish.yaml has no rolling tag to verify; name one")
+	}
+	return tag, err
+}

@@ -1,0 +1,148 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	specs "github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/registry/remote/errcode"
+
+	"github.com/artifactctl/artifactctl/internal/artifact"
+)
+
+// linkAttempts bounds how often a lost entry of a fallback index is added again.
+const linkAttempts = 8
+
+// errTooManyReferrers stops a listing.
+var errTooManyReferrers = fmt.Errorf("more than %d manifests refer to it", MaxReferrers)
+
+// fallbackTag is the tag that lists referrers where a registry does not (OCI distribution spec, "referrers tag schema").
+func fallbackTag(d digest.Digest) string { return strings.Replace(d.String(), ":", "-", 1) }
+
+// referrers asks the referrers API, or reads the fallback tag where the registry has no such API. Which of the two is
+// learnt once for the whole registry.
+func (r *Remote) referrers(ctx context.Context, repository string, subject artifact.Descriptor) ([]artifact.Descriptor, error) {
+	if r.state.Load() != referrersTag {
+		list, err := r.referrersByAPI(ctx, repository, subject)
+		if err == nil {
+			r.state.Store(referrersAPI)
+			return list, nil
+		}
+		if !missingAPI(err) {
+			return nil, fmt.Errorf("list referrers: %w", err)
+		}
+		// A repository that does not exist yet tells nothing about the registry.
+		var e *Error
+		if !errors.As(err, &e) || e.Code != errcode.ErrorCodeNameUnknown {
+			r.state.CompareAndSwap(referrersUnknown, referrersTag)
+		}
+	}
+	index, err := r.fallbackIndex(ctx, repository, subject)
+	if err != nil {
+		return nil, fmt.Errorf("list referrers: %w", err)
+	}
+	if len(index.Manifests) > MaxReferrers {
+		return nil, fmt.Errorf("list referrers of %s/%s@%s: %w", r.host, repository, subject.Digest, errTooManyReferrers)
+	}
+	return index.Manifests, nil
+}
+
+func (r *Remote) referrersByAPI(ctx context.Context, repository string, subject artifact.Descriptor) ([]artifact.Descriptor, error) {
+	ctx, repo, err := r.open(ctx, repository)
+	if err != nil {
+		return nil, err
+	}
+	var list []artifact.Descriptor
+	err = repo.Referrers(ctx, subject, "", func(page []ocispec.Descriptor) error {
+		list = append(list, page...)
+		if len(list) > MaxReferrers {
+			return errTooManyReferrers
+		}
+		return nil
+	})
+	if errors.Is(err, errTooManyReferrers) {
+		return nil, fmt.Errorf("%s/%s@%s: %w", r.host, repository, subject.Digest, err)
+	}
+	return list, err
+}
+
+// fallbackIndex reads the index at the fallback tag; without one it is empty.
+func (r *Remote) fallbackIndex(ctx context.Context, repository string, subject artifact.Descriptor) (ocispec.Index, error) {
+	empty := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
+	tag := fallbackTag(subject.Digest)
+	mediaType, b, err := r.manifest(ctx, repository, tag)
+	if errors.Is(err, artifact.ErrNotFound) {
+		return empty, nil
+	}
+	if err != nil {
+		return empty, err
+	}
+	if digest.FromBytes(b) == subject.Digest {
+		return empty, nil // some registries take the tag for the digest
+	}
+	if mediaType != ocispec.MediaTypeImageIndex {
+		return empty, fmt.Errorf("%s/%s:%s is no image index but %s", r.host, repository, tag, printable(mediaType))
+	}
+	var index ocispec.Index
+	if err := json.Unmarshal(b, &index); err != nil {
+		return empty, fmt.Errorf("%s/%s:%s: %w", r.host, repository, tag, err)
+	}
+	return index, nil
+}
+
+// link adds referrer to the fallback index where the registry does not list referrers itself. The tag is read, changed
+// and written without any lock that other writers would see, so it is read again until the entry is found there.
+func (r *Remote) link(ctx context.Context, repository string, subject, referrer artifact.Descriptor) error {
+	if r.state.Load() == referrersUnknown {
+		if _, err := r.referrers(ctx, repository, subject); err != nil {
+			return err
+		}
+	}
+	if r.state.Load() == referrersAPI {
+		return nil
+	}
+	release, err := r.exclusive(ctx, repository, fallbackTag(subject.Digest))
+	if err != nil {
+		return err
+	}
+	defer release()
+	for n := range linkAttempts {
+		index, err := r.fallbackIndex(ctx, repository, subject)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(index.Manifests, func(d ocispec.Descriptor) bool { return d.Digest == referrer.Digest }) {
+			return nil
+		}
+		if n > 0 { // lost to another writer: step out of each other's way
+			if err := r.backoff.sleep(ctx, firstWait/5<<min(n, 4)); err != nil {
+				return err
+			}
+		}
+		index.Manifests = append(index.Manifests, referrer)
+		if err := r.putIndex(ctx, repository, index, fallbackTag(subject.Digest)); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s/%s:%s: other writers keep replacing the list of referrers", r.host, repository, fallbackTag(subject.Digest))
+}
+
+func (r *Remote) putIndex(ctx context.Context, repository string, index ocispec.Index, tag string) error {
+	b, err := json.Marshal(index)
+	if err != nil {
+		return err
+	}
+	m := artifact.Manifest{Descriptor: artifact.Describe(ocispec.MediaTypeImageIndex, b), Bytes: b}
+	return r.Tag(ctx, repository, m, tag)
+}
+
+// exclusive keeps this process's writers of one tag apart.
+func (r *Remote) exclusive(ctx context.Context, repository, key string) (func(), error) {
+	return r.locks.acquire(ctx, repository+":"+key)
+}

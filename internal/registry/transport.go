@@ -1,0 +1,171 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+// newTransport makes the one transport that all requests of a Remote share. It is no http.DefaultTransport: that one
+// belongs to the whole process.
+func newTransport(o RemoteOptions) (*http.Transport, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if o.CAFile != "" {
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		pem, err := os.ReadFile(o.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the registry's CA: %w", err)
+		}
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("read the registry's CA: %s holds no PEM certificate", o.CAFile)
+		}
+		config.RootCAs = pool
+	}
+	if o.CertFile != "" || o.KeyFile != "" {
+		pair, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the client certificate for the registry: %w", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:       config,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConns:          128,
+		MaxIdleConnsPerHost:   64,
+		IdleConnTimeout:       90 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		DisableCompression:    true, // bytes are what their digest says, and have a length
+	}, nil
+}
+
+// exchange sends requests through base: a bounded number at a time, each attempt within a time limit and read to its
+// end, so that a connection that breaks in the middle of an answer is retried like any other.
+type exchange struct {
+	base    http.RoundTripper
+	slots   chan struct{}
+	timeout time.Duration
+	backoff backoff
+}
+
+// RoundTrip returns an answer whose body is complete and in memory. Uploads are not repeated here: an attempt that failed
+// half way spoils the upload session, and only whoever began the session can begin another.
+func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
+	repeatable := place(req).kind != uploadsKind || req.Method == http.MethodPost
+	for n := 0; ; n++ {
+		attempt, err := rewound(req, n)
+		if err != nil {
+			return nil, err
+		}
+		resp, err := x.once(attempt)
+		if err == nil {
+			resp.Request = req
+		}
+		if ctx.Err() != nil && err != nil {
+			return nil, fmt.Errorf("%w (%v)", context.Cause(ctx), err)
+		}
+		if !repeatable || !transient(resp, err) {
+			return resp, err
+		}
+		var asked time.Duration
+		if err == nil {
+			asked = retryAfter(resp.Header, x.backoff.now())
+		}
+		if !x.backoff.wait(ctx, n, asked) {
+			return resp, err
+		}
+	}
+}
+
+func transient(resp *http.Response, err error) bool {
+	if err != nil {
+		return transientError(err)
+	}
+	return transientStatus(resp.StatusCode)
+}
+
+// rewound returns the request for attempt n, with its body from the start.
+func rewound(req *http.Request, n int) (*http.Request, error) {
+	if n == 0 || req.Body == nil || req.Body == http.NoBody {
+		return req, nil
+	}
+	if req.GetBody == nil {
+		return nil, errors.New("the request cannot be repeated")
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	again := req.Clone(req.Context())
+	again.Body = body
+	return again, nil
+}
+
+func (x *exchange) once(req *http.Request) (*http.Response, error) {
+	select {
+	case x.slots <- struct{}{}:
+		defer func() { <-x.slots }()
+	case <-req.Context().Done():
+		return nil, req.Context().Err()
+	}
+	ctx, cancel := context.WithTimeoutCause(req.Context(), x.timeout, silence{x.timeout})
+	defer cancel()
+	resp, err := x.base.RoundTrip(req.WithContext(ctx))
+	if err == nil {
+		err = readAll(resp, limitOf(ctx))
+	}
+	if err != nil && req.Context().Err() == nil && ctx.Err() != nil {
+		return nil, silence{x.timeout}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// readAll replaces the body of resp by its bytes.
+func readAll(resp *http.Response, limit int64) error {
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if int64(len(body)) > limit {
+		return fmt.Errorf("the answer is larger than %d bytes", limit)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	if resp.ContentLength < 0 {
+		// HEAD has no body to count; oras-go refuses an unknown length, but nobody here looks at it.
+		resp.ContentLength = int64(len(body))
+	}
+	return nil
+}
+
+type limitKey struct{}
+
+// withLimit bounds the answers to requests of this context.
+func withLimit(ctx context.Context, n int64) context.Context {
+	return context.WithValue(ctx, limitKey{}, n)
+}
+
+func limitOf(ctx context.Context) int64 {
+	if n, ok := ctx.Value(limitKey{}).(int64); ok {
+		return n
+	}
+	return MaxManifest
+}

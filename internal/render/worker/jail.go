@@ -1,0 +1,136 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+)
+
+// questions is all that a build of kustomize asks of a file system. The output is a function of the answers, so
+// whoever wants to know what a build depends on wraps this interface (a path that is not there is an answer, too).
+type questions interface {
+	// CleanedAbs resolves path, symbolic links included, into a directory and, unless path is one, a file name in it.
+	CleanedAbs(path string) (filesys.ConfirmedDir, string, error)
+	// ReadFile returns the content of a path that CleanedAbs has resolved.
+	ReadFile(path string) ([]byte, error)
+}
+
+// errOutside is how the jail refuses.
+var errOutside = errors.New("is outside of the root")
+
+// jail answers questions from disk, for paths below its cells only.
+type jail struct {
+	start string // what relative paths are relative to
+	cells []cell
+	// refused counts refusals: kustomize swallows errors while it tries whether a path is a file or a directory.
+	refused int
+}
+
+// cell is a directory that may be read.
+type cell struct {
+	given, dir string // before and after resolving symbolic links
+	handle     *os.Root
+}
+
+// newJail opens the directories that may be read; empty names are left out. Close it.
+func newJail(start string, dirs ...string) (*jail, error) {
+	j := &jail{start: start}
+	for _, given := range dirs {
+		if given == "" {
+			continue
+		}
+		dir, err := filepath.EvalSymlinks(given)
+		if err != nil {
+			j.Close()
+			return nil, fmt.Errorf("open root: %w", err)
+		}
+		handle, err := os.OpenRoot(dir)
+		if err != nil {
+			j.Close()
+			return nil, fmt.Errorf("open root: %w", err)
+		}
+		j.cells = append(j.cells, cell{given: filepath.Clean(given), dir: dir, handle: handle})
+	}
+	return j, nil
+}
+
+// Close gives the directories back.
+func (j *jail) Close() {
+	for _, c := range j.cells {
+		_ = c.handle.Close()
+	}
+}
+
+// CleanedAbs does what kustomize's own file system does, without ending the process when a file vanishes meanwhile.
+func (j *jail) CleanedAbs(path string) (filesys.ConfirmedDir, string, error) {
+	abs := path
+	if !filepath.IsAbs(abs) {
+		abs = filepath.Join(j.start, path)
+	}
+	if !j.inside(abs, true) {
+		return "", "", j.refuse(path)
+	}
+	resolved, err := filepath.EvalSymlinks(abs)
+	if err != nil {
+		return "", "", fmt.Errorf("evalsymlink failure on '%s' : %w", path, err)
+	}
+	if !j.inside(resolved, false) {
+		return "", "", j.refuse(path)
+	}
+	info, err := os.Stat(resolved)
+	if err != nil {
+		return "", "", fmt.Errorf("evalsymlink failure on '%s' : %w", path, err)
+	}
+	if info.IsDir() {
+		return filesys.ConfirmedDir(resolved), "", nil
+	}
+	return filesys.ConfirmedDir(filepath.Dir(resolved)), filepath.Base(resolved), nil
+}
+
+// ReadFile reads a regular file. It never follows a symbolic link out of its cell, even one that was put there after
+// the path was resolved.
+func (j *jail) ReadFile(path string) ([]byte, error) {
+	for _, c := range j.cells {
+		name, err := filepath.Rel(c.dir, path)
+		if err != nil || !filepath.IsLocal(name) {
+			continue
+		}
+		info, err := c.handle.Stat(name)
+		if err != nil {
+			return nil, err
+		}
+		if !info.Mode().IsRegular() { // a pipe would make the build wait for ever
+			return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
+		}
+		return c.handle.ReadFile(name)
+	}
+	return nil, j.refuse(path)
+}
+
+func (j *jail) refuse(path string) error {
+	j.refused++
+	return fmt.Errorf("'%s' %w", path, errOutside)
+}
+
+// inside tells whether an absolute path is in a cell, by its text alone.
+func (j *jail) inside(path string, given bool) bool {
+	for _, c := range j.cells {
+		if within(c.dir, path) || given && within(c.given, path) {
+			return true
+		}
+	}
+	return false
+}
+
+// within tells whether path is dir or below it; both are absolute and clean.
+func within(dir, path string) bool {
+	if dir == path {
+		return true
+	}
+	return strings.HasPrefix(path, strings.TrimSuffix(dir, string(filepath.Separator))+string(filepath.Separator))
+}

@@ -1,0 +1,60 @@
+package ui
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/artifactctl/artifactctl/internal/engine"
+)
+
+// maxAnnotations is how many of each level a runner shows for a step.
+const maxAnnotations = 10
+
+// annotate writes failures and warnings as workflow commands, so that they stand on the page of the run. They go to
+// stderr, which runners read as well; stdout stays the result alone.
+func (u *UI) annotate(r *engine.Report) {
+	if !u.github || u.mode == ModeJSON {
+		return
+	}
+	var errors, warnings []string
+	for _, a := range r.Apps {
+		if f := a.Failure; f != nil && !interrupted(f.Err) {
+			text := clip(f.Message, 3000)
+			for _, h := range Hints(f.Err) {
+				text += "\nhint: " + h
+			}
+			errors = append(errors, command("error", a.App+": "+string(f.Stage), text))
+		}
+		for _, w := range a.Warnings {
+			warnings = append(warnings, command("warning", a.App, w))
+		}
+	}
+	for _, c := range append(bounded(errors, "error"), bounded(warnings, "warning")...) {
+		_, _ = io.WriteString(u.stderr, c)
+	}
+}
+
+// bounded keeps what a runner would show, and says how much there is besides.
+func bounded(commands []string, level string) []string {
+	if len(commands) <= maxAnnotations {
+		return commands
+	}
+	rest := len(commands) - maxAnnotations + 1
+	return append(commands[:maxAnnotations-1], command(level, "artifactctl", fmt.Sprintf("… and %d more", rest)))
+}
+
+// command is a workflow command, escaped as the runner's own toolkit does (actions/toolkit, core/src/command.ts).
+func command(level, title, text string) string {
+	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	return fmt.Sprintf("::%s title=%s::%s\n", level, property.Replace(cleanLine(title)), data.Replace(Clean(clip(text, 4000))))
+}
+
+// clip shortens text to about n bytes.
+func clip(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "") + "…"
+}

@@ -1,0 +1,104 @@
+package ui
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/artifactctl/artifactctl/internal/engine"
+)
+
+// VerificationURL names the schema of VerificationEnvelope.
+const VerificationURL = "https://artifactctl.dev/schema/verification.v1.schema.json"
+
+// KindVerification is the document that verify prints.
+const KindVerification Kind = "Verification"
+
+// VerificationEnvelope is the outcome of verify as programs read it, apps in the order of publish.yaml.
+type VerificationEnvelope struct {
+	Schema     string           `json:"$schema" jsonschema:"format=uri"`
+	APIVersion string           `json:"apiVersion" jsonschema:"enum=artifactctl.dev/v1"`
+	Kind       Kind             `json:"kind" jsonschema:"enum=Verification"`
+	Generator  Generator        `json:"generator"`
+	Signed     int              `json:"signed"`  // apps with a good signature
+	Refused    int              `json:"refused"` // apps in any other state
+	Apps       []VerifiedResult `json:"apps"`
+}
+
+// VerifiedResult is what verification found for one app.
+type VerifiedResult struct {
+	engine.VerifiedApp
+	// Failure is why the app is refused, with advice where there is any.
+	Failure *FailureResult `json:"failure,omitempty"`
+}
+
+// NewVerificationEnvelope returns the document of a verification.
+func NewVerificationEnvelope(g Generator, v *engine.Verification) VerificationEnvelope {
+	e := VerificationEnvelope{
+		Schema: VerificationURL, APIVersion: APIVersion, Kind: KindVerification, Generator: g,
+		Signed: v.Signed, Refused: v.Refused, Apps: make([]VerifiedResult, len(v.Apps)),
+	}
+	for i, a := range v.Apps {
+		e.Apps[i] = VerifiedResult{VerifiedApp: a, Failure: failureResult(a.Failure)}
+	}
+	return e
+}
+
+// Verification ends the status display and prints what verification found, refused apps with every reason.
+func (u *UI) Verification(v *engine.Verification, o Output) error {
+	u.Close()
+	if o.Format == JSON || o.Format == YAML {
+		return Encode(u.stdout, o.Format, NewVerificationEnvelope(o.Generator, v))
+	}
+	p := u.page(o)
+	p.verification(v)
+	out := p.b.String()
+	if u.github {
+		out = defuse(out)
+	}
+	_, err := io.WriteString(u.stdout, out)
+	return err
+}
+
+func (p *page) verification(v *engine.Verification) {
+	for _, a := range v.Apps {
+		p.names = max(p.names, min(width(cleanLine(a.App)), maxName))
+	}
+	for _, a := range v.Apps {
+		mark, paint := "✓", p.palette.green
+		if a.State != engine.StateSigned {
+			mark, paint = "✗", p.palette.red
+		}
+		entry := engine.AppReport{App: a.App}
+		p.app(entry, mark, string(a.State), paint, cleanLine(verified(a)))
+		for _, r := range a.Reasons {
+			p.message(4, p.palette.red("reason:"), r)
+		}
+		if a.Failure != nil {
+			for _, h := range Hints(a.Failure.Err) {
+				p.message(4, p.palette.cyan("hint:"), h)
+			}
+		}
+	}
+	p.verifiers(v)
+	p.line(0, p.palette.bold(fmt.Sprintf("Summary: %d signed, %d refused", v.Signed, v.Refused)))
+}
+
+// verified says what was looked at.
+func verified(a engine.VerifiedApp) string {
+	text := a.Repository + ":" + a.Tag
+	if a.Digest != "" {
+		text += "@" + a.Digest
+	}
+	return join(text, a.Revision)
+}
+
+// verifiers says once for all apps whose signatures they are.
+func (p *page) verifiers(v *engine.Verification) {
+	seen := map[string]bool{}
+	for _, a := range v.Apps {
+		if a.SignedBy != "" && !seen[a.SignedBy] {
+			seen[a.SignedBy] = true
+			p.line(0, "Signed by", cut(cleanLine(a.SignedBy), maxColumns))
+		}
+	}
+}

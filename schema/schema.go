@@ -1,0 +1,24 @@
+// Package schema holds the JSON Schemas of what artifactctl reads and writes. They are generated from the Go types by
+// schema/generate, and embedded here. It does not validate: editors and other tools do, and for publish.yaml the loader
+// of package config, which knows more than a schema can say.
+package schema
+
+import _ "embed"
+
+var (
+	//go:embed publish.v1.schema.json
+	publish string
+	//go:embed report.v1.schema.json
+	report string
+	//go:embed verification.v1.schema.json
+	verification string
+)
+
+// Publish returns the JSON Schema (draft 2020-12) of publish.yaml. The caller may change the bytes.
+func Publish() []byte { return []byte(publish) }
+
+// Report returns the JSON Schema of what plan and publish print with -o json. The caller may change the bytes.
+func Report() []byte { return []byte(report) }
+
+// Verification returns the JSON Schema of what verify prints with -o json. The caller may change the bytes.
+func Verification() []byte { return []byte(verification) }
