@@ -29,6 +29,7 @@ lint: ## golangci-lint, pinned
 generate: ## protocol, schemas and generated docs; a test fails when they are stale
 	$(GO) generate ./plugins/signer/rpc/...
 	$(GO) run ./schema/generate
+	$(GO) test ./cmd/artifactctl -run TestCLIDocs -update-docs
 
 bench: ## against a real registry on loopback; prints markdown
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...

@@ -80,7 +80,7 @@ func read(o Options) (name, dir string, data []byte, err error) {
 	if err != nil {
 		return "", "", nil, unreadable(name, err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	data, err = limited(name, f)
 	return name, filepath.Dir(path), data, err
 }

@@ -191,7 +191,7 @@ func TestBadLayers(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	content := "version: v1\nregistry: {url: oci-layout:./out}\napps: [{path: apps/one}]\nsigners: {file: {plugin: signer-file, with: {key: \"${KEY}\"}}}\n"
 	c := must(t, content, Options{Environ: []string{
-		"ARTIFACTCTL_REGISRTY_URL=oci://x/y", "ARTIFACTCTL_FILE=x", "ARTIFACTCTL_ENV=x", "ARTIFACTCTL_PLUGIN_DIR=/x",
+		"ARTIFACTCTL_REGISTRI_URL=oci://x/y", "ARTIFACTCTL_FILE=x", "ARTIFACTCTL_ENV=x", "ARTIFACTCTL_PLUGIN_DIR=/x",
 		"ARTIFACTCTL_PLUGIN_COOKIE=x", "ARTIFACTCTL_LOG_LEVEL=debug", "ARTIFACTCTL_WHATEVER=hunter2",
 	}})
 	var got []string
@@ -200,7 +200,7 @@ func TestWarnings(t *testing.T) {
 	}
 	want := []string{
 		"publish.yaml:4:51: signers.file.with.key: ${…} is not replaced here: the plugin gets it as it stands",
-		"ARTIFACTCTL_REGISRTY_URL: the variable sets nothing, did you mean \"ARTIFACTCTL_REGISTRY_URL\"?",
+		"ARTIFACTCTL_REGISTRI_URL: the variable sets nothing, did you mean \"ARTIFACTCTL_REGISTRY_URL\"?",
 		"ARTIFACTCTL_WHATEVER: the variable sets nothing",
 	}
 	if !slices.Equal(got, want) {

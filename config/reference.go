@@ -77,7 +77,7 @@ func readSecret(path, dir string) (string, error) {
 	if err != nil {
 		return "", plainReason(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	content, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err != nil {
 		return "", plainReason(err)

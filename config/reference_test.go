@@ -79,7 +79,7 @@ func TestInterpolate(t *testing.T) {
 func TestDidYouMean(t *testing.T) {
 	words := []string{"repository", "render", "path", "name"}
 	for word, want := range map[string]string{
-		"repo": "", "repositry": "repository", "Path": "path", "nmae": "name", "x": "", "rendre": "render", "annotations": "",
+		"repo": "", "repositry": "repository", "Path": "path", "nam": "name", "x": "", "rendre": "render", "annotations": "",
 	} {
 		got := didYouMean(word, words)
 		if want == "" && got != "" || want != "" && !strings.Contains(got, `"`+want+`"`) {

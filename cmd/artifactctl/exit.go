@@ -60,6 +60,9 @@ func exit(ctx context.Context, stderr io.Writer, err error) int {
 	case errors.As(err, &invalid), errors.As(err, &usage), errors.Is(err, engine.ErrDirty):
 		code = exitUsage
 	}
+	if code == exitUsage {
+		err = advise(err, "docs/config.md describes every field; artifactctl schema prints the schema that lets editors check as you type")
+	}
 	fmt.Fprintf(stderr, "error: %v\n", err)
 	for _, hint := range ui.Hints(err) {
 		fmt.Fprintf(stderr, "hint: %s\n", hint)

@@ -41,7 +41,7 @@ func hostileKustomizations() map[string]hostileCase {
 			f.link("/etc/passwd", "apps/web/link.yaml")
 			f.write(kustomization, "resources: [link.yaml]\n")
 		}, "link.yaml"),
-		"remote base":          rendering(writing(kustomization, "resources: [https://github.com/org/repo//base?ref=v1]\n"), "remoteBases"),
+		"remote base":          rendering(writing(kustomization, "resources: [\"https://github.com/org/repo//base?ref=v1\"]\n"), "remoteBases"),
 		"remote file":          rendering(writing(kustomization, "resources: [https://127.0.0.1:1/base.yaml]\n"), "remoteBases"),
 		"helm":                 rendering(writing(kustomization, "helmCharts: [{name: x, repo: https://example.com}]\n"), "helm"),
 		"function":             rendering(writing(kustomization, "resources: [web.yaml]\ntransformers: [fn.yaml]\n")),
@@ -85,7 +85,7 @@ func hostileRegistries() map[string]hostileCase {
 		"no upload":           pushing(remote(failing(http.MethodPost, "/blobs/", http.StatusForbidden), "403", "push")),
 		"no manifests":        pushing(remote(failing(http.MethodPut, "/manifests/", http.StatusMethodNotAllowed), "405")),
 		"no fallback tag":     pushing(remote(failing(http.MethodPut, "/manifests/sha256-", http.StatusForbidden), "403", "attach")),
-		"no tags":             pushing(remote(failing(http.MethodPut, "/manifests/edge", http.StatusForbidden), "403", "tag")),
+		"no tags":             pushing(remote(failing(http.MethodPut, "/manifests/sha-", http.StatusForbidden), "403", "tag")),
 		"referrers unknown":   pushing(remote(failing(http.MethodGet, "/referrers/", http.StatusTooManyRequests), "429")),
 		"is a web page": remote(func(f *fleet) {
 			f.gate.fail = func(w http.ResponseWriter, _ *http.Request) bool {

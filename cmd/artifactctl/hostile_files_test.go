@@ -32,14 +32,14 @@ func hostileFiles() map[string]hostileCase {
 		"duplicate key":       file(replacing("signer: file", "signer: file\nsigner: file"), "signer"),
 		"wrong type":          file(replacing("signer: file", "signer: [file]"), "publish.yaml:5:"),
 		"no apps":             file(replacing("  - path: apps/*\n", "  []\n"), "apps"),
-		"glob without match":  file(replacing("apps/*", "aps/*"), "aps/*"),
-		"app is a file":       file(func(f *fleet) { f.replace("apps/*", "cosign.pub") }, "cosign.pub"),
-		"app leaves the tree": file(replacing("apps/*", "../elsewhere"), "../elsewhere"),
+		"glob without match":  file(replacing("apps/*", "aps/*"), "apps[0].path", "glob"),
+		"app is a file":       file(func(f *fleet) { f.replace("apps/*", "cosign.pub") }, "apps[0].path", "file"),
+		"app leaves the tree": file(replacing("apps/*", "../elsewhere"), "apps[0].path"),
 		"one repository twice": file(func(f *fleet) {
 			f.write("apps/api/kustomization.yaml", "resources: []\n")
 			f.replace("- path: apps/*", "- {path: apps/*, repository: same}")
 		}, "same"),
-		"bad repository":                   file(replacing("- path: apps/*", "- {path: apps/*, repository: UPPER}"), "UPPER"),
+		"bad repository":                   file(replacing("- path: apps/*", "- {path: apps/*, repository: UPPER}"), "apps[0].repository"),
 		"unknown signer":                   file(replacing("signer: file", "signer: fil"), "fil", "file"),
 		"unknown environment":              {spoil: func(*fleet) {}, args: []string{"publish", "--env", "prod"}, code: 3, want: []string{"prod"}},
 		"unset variable":                   file(replacing("signer: file", "signer: ${NOT_SET}"), "NOT_SET"),

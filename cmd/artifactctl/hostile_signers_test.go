@@ -76,7 +76,7 @@ func plugin(script string, code int, want ...string) hostileCase {
 func hostilePlugins() map[string]hostileCase {
 	cases := map[string]hostileCase{
 		"missing":    signing(replacing("plugin: signer-file", "plugin: signer-nothing"), "signer-nothing"),
-		"not pinned": plugin("exit 0", 3, "sha256", "pin"),
+		"not pinned": plugin("exit 0", 3, "pin"),
 		"wrong pin": signing(func(f *fleet) {
 			f.replace("plugin: signer-file", "plugin: signer-file\n    path: "+filepath.Join(binaries, "signer-file")+
 				"\n    sha256: {linux/amd64: 0000000000000000000000000000000000000000000000000000000000000000}")

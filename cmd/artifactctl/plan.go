@@ -32,6 +32,7 @@ func (p *program) planCommand() *cobra.Command {
 				if plan == nil {
 					return err
 				}
+				adviseFailures(&plan.Report)
 				if printErr := s.ui.Plan(&plan.Report, s.outputOptions()); printErr != nil {
 					return printErr
 				}

@@ -72,6 +72,7 @@ func (s *session) publish(ctx context.Context) error {
 	if report == nil {
 		return err
 	}
+	adviseFailures(report)
 	if printErr := s.ui.Publish(report, s.outputOptions()); printErr != nil {
 		return printErr
 	}

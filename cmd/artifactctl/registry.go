@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/artifactctl/artifactctl/config"
@@ -13,7 +14,7 @@ func (s *session) openRegistry(write bool) error {
 	if dir, ok := c.Layout(); ok {
 		layout, err := registry.NewLayout(s.cfg.Abs(dir))
 		if err != nil {
-			return &usageError{err: err}
+			return &usageError{err: err, hint: "registry.url names the directory: choose one that is none of your files"}
 		}
 		s.engine.Registry, s.engine.Host = layout, "oci-layout:"+strings.TrimSuffix(dir, "/")
 		return nil
@@ -24,7 +25,7 @@ func (s *session) openRegistry(write bool) error {
 	}
 	remote, err := registry.NewRemote(options)
 	if err != nil {
-		return &usageError{err: err}
+		return &usageError{err: fmt.Errorf("%s: registry: %w", s.cfg.File, advise(err, "registry.tls and registry.url of publish.yaml say what is used"))}
 	}
 	s.engine.Registry = remote
 	s.engine.Host = strings.TrimSuffix(options.Host+"/"+options.Prefix, "/")
@@ -47,7 +48,7 @@ func (s *session) remoteOptions(write bool) (registry.RemoteOptions, error) {
 		o.Credentials.Password, err = c.Credentials.Password.Resolve(s.lookup, s.cfg.Dir)
 	}
 	if err != nil {
-		return o, usagef("", "%s: registry.credentials: %w", s.cfg.File, err)
+		return o, usagef("set it, or leave registry.credentials out to use docker's configuration", "%s: registry.credentials: %w", s.cfg.File, err)
 	}
 	return o, nil
 }

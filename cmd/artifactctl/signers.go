@@ -74,12 +74,12 @@ func (s *session) startSigner(ctx context.Context, c config.Signer) (*rpc.Proces
 		Name: s.cfg.Signer, Path: found.Path, SHA256: pin, Env: environ, Dir: s.cfg.Dir, Log: s.ui.Log(), LogLevel: s.pluginLog(),
 	})
 	if err != nil {
-		return nil, none, err
+		return nil, none, fmt.Errorf("%s: signers.%s: %w", s.cfg.File, s.cfg.Signer, advise(err, "--log-level debug shows what the plugin says"))
 	}
 	s.closers = append(s.closers, func() { _ = process.Close() })
 	info, err := process.Open(ctx, c.With)
 	if err != nil {
-		return nil, none, &usageError{err: fmt.Errorf("%s: signers.%s: %w", s.cfg.File, s.cfg.Signer, err)}
+		return nil, none, &usageError{err: fmt.Errorf("%s: signers.%s: %w", s.cfg.File, s.cfg.Signer, adviseSigner(err, s.cfg.Signer))}
 	}
 	s.warn(info.Warnings...)
 	return process, info, nil
@@ -93,7 +93,7 @@ func (s *session) findSigner(c config.Signer) (rpc.Found, string, error) {
 	search.Path = s.cfg.Abs(c.Path)
 	found, err := rpc.Find(search, c.Plugin)
 	if err != nil {
-		return found, "", &usageError{err: fmt.Errorf("%s: signers.%s: %w", s.cfg.File, s.cfg.Signer, err)}
+		return found, "", &usageError{err: fmt.Errorf("%s: signers.%s: %w", s.cfg.File, s.cfg.Signer, advise(err, "artifactctl plugins lists what can be found"))}
 	}
 	platform := runtime.GOOS + "/" + runtime.GOARCH
 	pin := c.SHA256[platform]

@@ -36,14 +36,14 @@ func (c *client) Do(req *http.Request) (*http.Response, error) {
 		return nil, unanswered(req, err)
 	}
 	if resp.StatusCode >= http.StatusMultipleChoices || pageInstead(req, resp) {
-		defer resp.Body.Close()
+		defer func() { _ = resp.Body.Close() }()
 		return nil, refused(req, resp, c.now())
 	}
 	if resp.Header.Get(headerSubject) != "" {
 		c.onSubject()
 	}
 	if err := verify(req, resp); err != nil {
-		resp.Body.Close()
+		_ = resp.Body.Close()
 		e := newError(req)
 		e.Err = err
 		return nil, e

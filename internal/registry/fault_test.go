@@ -4,33 +4,16 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"github.com/artifactctl/artifactctl/internal/artifact"
 )
-
-// countConnections counts the connections that a server accepts from now on.
-func countConnections(server *httptest.Server) *atomic.Int32 {
-	var n atomic.Int32
-	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
-		if s == http.StateNew {
-			n.Add(1)
-		}
-	}
-	return &n
-}
 
 // reset breaks the connection of a request, after some bytes of an answer that promises more.
 func reset(w http.ResponseWriter, answer string) {
@@ -220,64 +203,6 @@ func TestPermanent(t *testing.T) {
 	}
 }
 
-// TestReferrersUnknown: a look-up of signatures that failed is an error, never "unsigned", however it failed.
-func TestReferrersUnknown(t *testing.T) {
-	a := build(t, "a")
-	for _, status := range []int{401, 403, 405, 429, 500, 503} {
-		for _, where := range []kind{referrersKind, manifestsKind, blobsKind} {
-			for _, api := range []bool{true, false} {
-				if where == referrersKind && !api {
-					continue
-				}
-				t.Run(fmt.Sprint(status, " ", where, " ", api), func(t *testing.T) {
-					t.Parallel()
-					f, server := newFake(t, api)
-					r := dial(t, server)
-					ctx := t.Context()
-					if err := errors.Join(r.Push(ctx, "app", a), r.Attach(ctx, "app", a.Manifest.Descriptor, bundle("1"))); err != nil {
-						t.Fatal(err)
-					}
-					f.Before(func(w http.ResponseWriter, r *http.Request) bool {
-						if r.Method == http.MethodGet && place(r).kind == where {
-							refuse(w, status, "DENIED", "no")
-							return true
-						}
-						return false
-					})
-					if s, err := dial(t, server).Signatures(ctx, "app", a.Manifest.Descriptor); err == nil || errors.Is(err, artifact.ErrNotFound) {
-						t.Errorf("Signatures: %v %v", plain(s), err)
-					}
-				})
-			}
-		}
-	}
-}
-
-// TestFallbackStatuses: these answers say that there is no referrers API, as Flux reads them.
-func TestFallbackStatuses(t *testing.T) {
-	for _, status := range []int{400, 404, 406, 200} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
-			f, server := newFake(t, false)
-			f.Before(func(w http.ResponseWriter, r *http.Request) bool {
-				if place(r).kind != referrersKind {
-					return false
-				}
-				w.Header().Set("Content-Type", "text/html")
-				w.WriteHeader(status)
-				return true
-			})
-			r := dial(t, server)
-			ctx, a := t.Context(), build(t, "a")
-			if err := errors.Join(r.Push(ctx, "app", a), r.Attach(ctx, "app", a.Manifest.Descriptor, bundle("1"))); err != nil {
-				t.Fatal(err)
-			}
-			if s, err := dial(t, server).Signatures(ctx, "app", a.Manifest.Descriptor); err != nil || len(s) != 1 {
-				t.Errorf("Signatures: %v %v", plain(s), err)
-			}
-		})
-	}
-}
-
 // TestLies: bytes that are not what was asked for are ErrMismatch, wherever they come from.
 func TestLies(t *testing.T) {
 	a, b := build(t, "a"), build(t, "b")
@@ -328,163 +253,5 @@ func TestLies(t *testing.T) {
 	f.Before(answer(bytes.Repeat([]byte{'x'}, 1<<20), "application/octet-stream", ""))
 	if _, err := r.Fetch(ctx, "app", a.Layer.Descriptor); err == nil || !strings.Contains(err.Error(), "larger") {
 		t.Errorf("an endless blob: %v", err)
-	}
-}
-
-// TestTruncatedForGood: an answer that always ends early is an error after the retries.
-func TestTruncatedForGood(t *testing.T) {
-	f, server := newFake(t, true)
-	f.Before(func(w http.ResponseWriter, _ *http.Request) bool {
-		reset(w, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
-		return true
-	})
-	r := dial(t, server)
-	if _, err := r.Fetch(t.Context(), "app", artifact.Descriptor{Digest: digest.FromString("x"), Size: 100}); err == nil ||
-		!(errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)) {
-		t.Errorf("Fetch: %v", err)
-	}
-	if n := len(f.Requests()); n != 6 {
-		t.Errorf("%d attempts", n)
-	}
-}
-
-// TestSlow: an attempt ends by itself and is repeated; the caller's deadline and cancellation stay what they are.
-func TestSlow(t *testing.T) {
-	f, server := newFake(t, true)
-	done := make(chan struct{})
-	t.Cleanup(func() { close(done) })
-	var n atomic.Int32
-	f.Before(func(_ http.ResponseWriter, r *http.Request) bool {
-		if n.Add(1) > 2 {
-			return false
-		}
-		select {
-		case <-r.Context().Done():
-		case <-done:
-		}
-		return true
-	})
-	r := dial(t, server, func(o *RemoteOptions) { o.Timeout = 50 * time.Millisecond })
-	if _, err := r.Resolve(t.Context(), "app", "edge"); !errors.Is(err, artifact.ErrNotFound) || n.Load() != 3 {
-		t.Errorf("Resolve: %v after %d attempts", err, n.Load())
-	}
-	n.Store(-100)
-	if _, err := r.Resolve(t.Context(), "app", "edge"); err == nil || !strings.Contains(err.Error(), "no complete answer within 50ms") {
-		t.Errorf("Resolve: %v", err)
-	}
-}
-
-// TestLostUpdate: a writer that knows nothing of our entry replaces the fallback index; it is added again, and theirs
-// stays.
-func TestLostUpdate(t *testing.T) {
-	for _, losses := range []int{1, 3, 100} {
-		t.Run(fmt.Sprint(losses), func(t *testing.T) {
-			f, server := newFake(t, false)
-			r := dial(t, server)
-			ctx, a := t.Context(), build(t, "a")
-			if err := r.Push(ctx, "app", a); err != nil {
-				t.Fatal(err)
-			}
-			foreign := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"` + digest.FromString("gone").String() + `","size":4}]}`)
-			n := 0
-			f.Before(func(w http.ResponseWriter, r *http.Request) bool {
-				if place(r).ref == fallbackTag(a.Manifest.Digest) && r.Method == http.MethodGet && n < losses+1 {
-					if n++; n > 1 { // after our first read, before each read back
-						f.mu.Lock()
-						f.manifests[key("org/app", place(r).ref)] = stored{ocispec.MediaTypeImageIndex, foreign}
-						f.mu.Unlock()
-					}
-				}
-				return false
-			})
-			err := r.Attach(ctx, "app", a.Manifest.Descriptor, bundle("1"))
-			if losses == 100 {
-				if err == nil || !strings.Contains(err.Error(), "other writers") {
-					t.Errorf("Attach: %v", err)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			s, err := r.Signatures(ctx, "app", a.Manifest.Descriptor) // the foreign entry dangles, and is skipped
-			if err != nil || len(s) != 1 {
-				t.Errorf("Signatures: %v %v", plain(s), err)
-			}
-			index, err := r.fallbackIndex(ctx, "app", a.Manifest.Descriptor)
-			if err != nil || len(index.Manifests) != 2 || index.Manifests[1].ArtifactType == "" || index.Manifests[1].Annotations["dev.sigstore.bundle.predicateType"] == "" {
-				t.Errorf("index: %+v %v", index.Manifests, err)
-			}
-		})
-	}
-}
-
-// TestFallbackTagOfSubject: a registry that takes the fallback tag for the digest has no referrers there; what else is
-// no index is an error.
-func TestFallbackTagOfSubject(t *testing.T) {
-	f, server := newFake(t, false)
-	r := dial(t, server)
-	ctx, a, b := t.Context(), build(t, "a"), build(t, "b")
-	if err := r.Push(ctx, "app", a); err != nil {
-		t.Fatal(err)
-	}
-	tag := key("org/app", fallbackTag(a.Manifest.Digest))
-	f.manifests[tag] = stored{a.Manifest.MediaType, a.Manifest.Bytes}
-	if s, err := r.Signatures(ctx, "app", a.Manifest.Descriptor); err != nil || len(s) != 0 {
-		t.Errorf("Signatures: %v %v", plain(s), err)
-	}
-	f.manifests[tag] = stored{b.Manifest.MediaType, b.Manifest.Bytes}
-	if s, err := r.Signatures(ctx, "app", a.Manifest.Descriptor); err == nil {
-		t.Errorf("Signatures: %v", plain(s))
-	}
-}
-
-// TestTooMany: lists that somebody else filled are bounded.
-func TestTooMany(t *testing.T) {
-	for _, api := range []bool{true, false} {
-		f, server := newFake(t, api)
-		f.Page = 30
-		r := dial(t, server)
-		ctx, a := t.Context(), build(t, "a")
-		for i := range MaxReferrers + 1 {
-			if err := r.Attach(ctx, "app", a.Manifest.Descriptor, bundle(fmt.Sprint(i))); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if _, err := r.Signatures(ctx, "app", a.Manifest.Descriptor); err == nil || !strings.Contains(err.Error(), "more than 100") {
-			t.Errorf("Signatures: %v", err)
-		}
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"": 0, "7": 7 * time.Second, " 7 ": 7 * time.Second, "0": 0, "-5": 0, "86400": maxRetryAfter, "99999999999999999999": 0, "soon": 0,
-		"Sun, 22 Nov 2026 12:00:09 GMT": 9 * time.Second, "Sun, 22 Nov 2026 11:00:00 GMT": 0, "Mon, 23 Nov 2026 12:00:00 GMT": maxRetryAfter,
-	} {
-		if got := retryAfter(http.Header{"Retry-After": {value}}, now); got != want {
-			t.Errorf("%q: %s, want %s", value, got, want)
-		}
-	}
-}
-
-func TestBackoff(t *testing.T) {
-	var w waits
-	b := w.backoff(8)
-	for n := range 9 {
-		if got := b.wait(t.Context(), n, 0); got != (n < 8) {
-			t.Errorf("attempt %d: %v", n, got)
-		}
-	}
-	want := []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 20 * time.Second, 20 * time.Second}
-	if got := w.taken(); fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("waits: %v", got)
-	}
-	b.random = func() float64 { return 0 }
-	b.wait(t.Context(), 0, 0)
-	b.wait(t.Context(), 0, time.Hour)
-	if got := w.taken()[8:]; got[0] != 250*time.Millisecond || got[1] != maxRetryAfter {
-		t.Errorf("waits: %v", got)
 	}
 }

@@ -69,7 +69,8 @@ func connectionHint(host string, err error) string {
 		return "the registry's certificate is of an unknown authority; set registry.tls.ca to the file of its CA"
 	case errors.As(err, &name):
 		return "the certificate is for another name; check registry.url"
-	case errors.As(err, &op) && op.Op == "remote error": // a TLS alert
+	case errors.As(err, &op) && op.Op == "remote error", // a TLS alert, as HTTP/1 and HTTP/2 report it
+		strings.Contains(err.Error(), "http2: client conn could not be established"):
 		return "the registry refused the TLS connection; if it wants a client certificate, set registry.tls.cert and registry.tls.key"
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return "the registry speaks plain HTTP; set registry.insecure: true if that is meant"

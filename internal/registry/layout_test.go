@@ -1,25 +1,17 @@
 package registry
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"oras.land/oras-go/v2"
-	"oras.land/oras-go/v2/content"
-	"oras.land/oras-go/v2/content/oci"
-	ociregistry "oras.land/oras-go/v2/registry"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
 )
@@ -65,56 +57,6 @@ func tree(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// TestLayoutCrash stops a publish before every single write and rename. What is there afterwards is whole, a tag names
-// only what is signed, and the next publish ends with the same bytes as one that nothing stopped.
-func TestLayoutCrash(t *testing.T) {
-	ctx, a := t.Context(), build(t, "a")
-	whole := t.TempDir()
-	if err := publish(ctx, openLayout(t, whole), a); err != nil {
-		t.Fatal(err)
-	}
-	want := tree(t, whole)
-	errKilled := errors.New("killed")
-	for n := 1; ; n++ {
-		dir := t.TempDir()
-		l := openLayout(t, dir)
-		steps := 0
-		l.fault = func(string) error {
-			if steps++; steps == n {
-				return errKilled
-			}
-			return nil
-		}
-		err := publish(ctx, l, a)
-		if err == nil {
-			if n < 20 {
-				t.Errorf("only %d steps", n)
-			}
-			return
-		}
-		if !errors.Is(err, errKilled) {
-			t.Fatalf("step %d: %v", n, err)
-		}
-		l = openLayout(t, dir)
-		if _, err := l.Resolve(ctx, "team/app", "edge"); err == nil {
-			if s, err := l.Signatures(ctx, "team/app", a.Manifest.Descriptor); err != nil || len(s) != 2 {
-				t.Errorf("step %d: the tag names what has signatures %v %v", n, plain(s), err)
-			}
-		} else if !errors.Is(err, artifact.ErrNotFound) {
-			t.Errorf("step %d: Resolve: %v", n, err)
-		}
-		if _, err := l.Signatures(ctx, "team/app", a.Manifest.Descriptor); err != nil {
-			t.Errorf("step %d: Signatures: %v", n, err)
-		}
-		if err := publish(ctx, l, a); err != nil {
-			t.Errorf("step %d: the next run: %v", n, err)
-		}
-		if got := tree(t, dir); fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("step %d: the next run ends with other bytes", n)
-		}
-	}
-}
-
 // TestLayoutIdempotent: doing all again writes nothing.
 func TestLayoutIdempotent(t *testing.T) {
 	ctx, a := t.Context(), build(t, "a")
@@ -158,71 +100,6 @@ func TestLayoutReservedNames(t *testing.T) {
 	}
 }
 
-// TestLayoutCorrupt: damaged files are never served, and a push mends a blob.
-func TestLayoutCorrupt(t *testing.T) {
-	ctx, a := t.Context(), build(t, "a")
-	dir := t.TempDir()
-	l := openLayout(t, dir)
-	if err := publish(ctx, l, a); err != nil {
-		t.Fatal(err)
-	}
-	repository := filepath.Join(dir, "team", "app")
-	damage := func(file string, change func([]byte) []byte) {
-		t.Helper()
-		b, err := os.ReadFile(file)
-		if err == nil {
-			err = os.WriteFile(file, change(b), 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	flip := func(b []byte) []byte { b[len(b)/2] ^= 1; return b }
-	cut := func(b []byte) []byte { return b[:len(b)/2] }
-	for name, change := range map[string]func([]byte) []byte{"flipped": flip, "cut": cut} {
-		damage(blobPath(repository, a.Layer.Digest), change)
-		if _, err := l.Fetch(ctx, "team/app", a.Layer.Descriptor); !errors.Is(err, artifact.ErrMismatch) {
-			t.Errorf("%s layer: %v", name, err)
-		}
-		if err := l.Push(ctx, "team/app", a); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := l.Fetch(ctx, "team/app", a.Layer.Descriptor); err != nil {
-			t.Errorf("a push must mend a %s layer: %v", name, err)
-		}
-	}
-	s, err := l.Signatures(ctx, "team/app", a.Manifest.Descriptor)
-	if err != nil {
-		t.Fatal(err)
-	}
-	damage(blobPath(repository, artifact.Describe("", s[0].Content).Digest), flip)
-	if _, err := l.Signatures(ctx, "team/app", a.Manifest.Descriptor); !errors.Is(err, artifact.ErrMismatch) {
-		t.Errorf("a damaged bundle is not \"unsigned\": %v", err)
-	}
-	damage(blobPath(repository, a.Manifest.Digest), flip)
-	if _, err := l.Resolve(ctx, "team/app", "edge"); !errors.Is(err, artifact.ErrMismatch) {
-		t.Errorf("flipped manifest: %v", err)
-	}
-	if err := os.Remove(blobPath(repository, a.Manifest.Digest)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.Resolve(ctx, "team/app", "edge"); !errors.Is(err, artifact.ErrMismatch) || errors.Is(err, artifact.ErrNotFound) {
-		t.Errorf("missing manifest: %v", err)
-	}
-	for file, text := range map[string]string{"index.json": "{", "oci-layout": `{"imageLayoutVersion":"2.0.0"}`} {
-		damage(filepath.Join(repository, file), func([]byte) []byte { return []byte(text) })
-		_, resolve := l.Resolve(ctx, "team/app", "edge")
-		_, tags := l.Tags(ctx, "team/app")
-		_, signatures := l.Signatures(ctx, "team/app", a.Manifest.Descriptor)
-		for name, err := range map[string]error{"Resolve": resolve, "Tags": tags, "Signatures": signatures, "Tag": l.Tag(ctx, "team/app", a.Manifest, "x")} {
-			if err == nil || errors.Is(err, artifact.ErrNotFound) || !strings.Contains(err.Error(), file) {
-				t.Errorf("broken %s: %s: %v", file, name, err)
-			}
-		}
-		damage(filepath.Join(repository, "index.json"), func([]byte) []byte { return []byte(`{"schemaVersion":2,"manifests":[]}`) })
-	}
-}
-
 // TestLayoutTagMoves: what a tag named before is still there by its digest.
 func TestLayoutTagMoves(t *testing.T) {
 	ctx, a, b := t.Context(), build(t, "a"), build(t, "b")
@@ -237,175 +114,6 @@ func TestLayoutTagMoves(t *testing.T) {
 	}
 	if s, err := l.Signatures(ctx, "team/app", a.Manifest.Descriptor); err != nil || len(s) != 2 {
 		t.Errorf("signatures of what lost its tags: %v %v", plain(s), err)
-	}
-}
-
-// TestLayoutSweep removes what killed processes left long ago, and nothing else.
-func TestLayoutSweep(t *testing.T) {
-	dir := t.TempDir()
-	l := openLayout(t, dir)
-	if err := publish(t.Context(), l, build(t, "a")); err != nil {
-		t.Fatal(err)
-	}
-	old, fresh := filepath.Join(dir, "team/app", tempPrefix+"old"), filepath.Join(dir, "team/app", tempPrefix+"fresh")
-	for _, file := range []string{old, fresh} {
-		if err := os.WriteFile(file, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	past := time.Now().Add(-2 * staleTemp)
-	if err := os.Chtimes(old, past, past); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Push(t.Context(), "team/app", build(t, "b")); err != nil {
-		t.Fatal(err)
-	}
-	_, oldErr := os.Stat(old)
-	_, freshErr := os.Stat(fresh)
-	if !errors.Is(oldErr, fs.ErrNotExist) || freshErr != nil {
-		t.Errorf("old: %v, fresh: %v", oldErr, freshErr)
-	}
-}
-
-// TestLayoutForOras: oras-go finds tags, content and referrers of a layout of ours.
-func TestLayoutForOras(t *testing.T) {
-	ctx, a := t.Context(), build(t, "a")
-	dir := t.TempDir()
-	if err := publish(ctx, openLayout(t, dir), a); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, "team", "app")
-	s, err := oci.NewFromFS(ctx, os.DirFS(path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := s.Resolve(ctx, "edge")
-	if err != nil || d.Digest != a.Manifest.Digest {
-		t.Fatal(d, err)
-	}
-	layer, err := content.FetchAll(ctx, s, a.Layer.Descriptor)
-	if err != nil || !bytes.Equal(layer, a.Layer.Content) {
-		t.Error(err)
-	}
-	list, err := ociregistry.Referrers(ctx, s, d, "")
-	if err != nil || len(list) != 1 || list[0].ArtifactType != "application/vnd.dev.sigstore.bundle.v0.3+json" {
-		t.Errorf("Referrers: %+v %v", list, err)
-	}
-	predecessors, err := s.Predecessors(ctx, d)
-	if err != nil || len(predecessors) != 1 {
-		t.Errorf("Predecessors: %+v %v", predecessors, err)
-	}
-}
-
-// TestLayoutByOras: a layout that oras-go copied (which lists referrers without their artifact type, and writes index.json
-// in its own way) is ours to read and to go on with.
-func TestLayoutByOras(t *testing.T) {
-	ctx, a := t.Context(), build(t, "a")
-	from, to := t.TempDir(), t.TempDir()
-	if err := publish(ctx, openLayout(t, from), a); err != nil {
-		t.Fatal(err)
-	}
-	src, err := oci.New(filepath.Join(from, "team", "app"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dst, err := oci.New(filepath.Join(to, "copy"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := oras.ExtendedCopy(ctx, src, "edge", dst, "edge", oras.DefaultExtendedCopyOptions); err != nil {
-		t.Fatal(err)
-	}
-	l := openLayout(t, to)
-	m, err := l.Resolve(ctx, "copy", "edge")
-	if err != nil || m.Digest != a.Manifest.Digest {
-		t.Fatal(err)
-	}
-	if err := l.Attach(ctx, "copy", m.Descriptor, bundle("2")); err != nil {
-		t.Fatal(err)
-	}
-	if s, err := l.Signatures(ctx, "copy", m.Descriptor); err != nil || len(s) != 2 {
-		t.Errorf("Signatures: %v %v", plain(s), err)
-	}
-}
-
-// TestLayoutProcesses: several processes write to one repository and nothing gets lost.
-func TestLayoutProcesses(t *testing.T) {
-	const processes, writes = 4, 6
-	if dir := os.Getenv("REGISTRY_TEST_LAYOUT"); dir != "" {
-		l, a := openLayout(t, dir), build(t, "a")
-		for i := range writes {
-			name := fmt.Sprint(os.Getenv("REGISTRY_TEST_NUMBER"), "-", i)
-			err := errors.Join(
-				l.Push(t.Context(), "app", a),
-				l.Attach(t.Context(), "app", a.Manifest.Descriptor, bundle(name)),
-				l.Attach(t.Context(), "app", a.Manifest.Descriptor, artifact.Signature{Format: artifact.FormatLegacy, Content: []byte(name), Value: []byte(name)}),
-				l.Tag(t.Context(), "app", a.Manifest, "tag-"+name),
-			)
-			if err != nil {
-				t.Error(err)
-			}
-		}
-		return
-	}
-	dir := t.TempDir()
-	var running []*exec.Cmd
-	for i := range processes {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestLayoutProcesses$")
-		cmd.Env = append(os.Environ(), "REGISTRY_TEST_LAYOUT="+dir, fmt.Sprint("REGISTRY_TEST_NUMBER=", i))
-		cmd.Stderr = os.Stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		running = append(running, cmd)
-	}
-	for _, cmd := range running {
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
-		}
-	}
-	l := openLayout(t, dir)
-	tags, err := l.Tags(t.Context(), "app")
-	if err != nil || len(tags) != processes*writes+1 {
-		t.Errorf("%d tags %v", len(tags), err)
-	}
-	if s, err := l.Signatures(t.Context(), "app", build(t, "a").Manifest.Descriptor); err != nil || len(s) != 2*processes*writes {
-		t.Errorf("%d signatures %v", len(s), err)
-	}
-}
-
-// TestLayoutLock: waiting for a lock ends with the context.
-func TestLayoutLock(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "lock")
-	unlock, err := lockFile(t.Context(), file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if _, err := lockFile(ctx, file); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a second lock: %v", err)
-	}
-	unlock()
-	unlock, err = lockFile(t.Context(), file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	unlock()
-}
-
-// TestLayoutUnwritable: what the system refuses is an error that names the place.
-func TestLayoutUnwritable(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "app"), nil, 0o600); err != nil { // where the repository should be
-		t.Fatal(err)
-	}
-	l := openLayout(t, dir)
-	if err := l.Push(t.Context(), "app", build(t, "a")); err == nil || !strings.Contains(err.Error(), "app") {
-		t.Errorf("Push: %v", err)
-	}
-	if _, err := l.Resolve(t.Context(), "app", "edge"); err == nil || errors.Is(err, artifact.ErrNotFound) {
-		t.Errorf("Resolve: %v", err)
 	}
 }
 

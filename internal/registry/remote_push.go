@@ -119,7 +119,7 @@ func (r *Remote) upload(ctx context.Context, repo *remote.Repository, b artifact
 		}
 		if !r.backoff.wait(ctx, n, refused.retryAfter) {
 			if ctx.Err() != nil {
-				return fmt.Errorf("%w (%v)", context.Cause(ctx), err)
+				return fmt.Errorf("%w (%w)", context.Cause(ctx), err)
 			}
 			return err
 		}

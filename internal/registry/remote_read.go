@@ -41,7 +41,7 @@ func (r *Remote) manifest(ctx context.Context, repository, ref string) (string, 
 	if err != nil {
 		return "", nil, err
 	}
-	defer body.Close()
+	defer func() { _ = body.Close() }()
 	b, err := io.ReadAll(body)
 	if err != nil {
 		return "", nil, fmt.Errorf("read %s/%s:%s: %w", r.host, repository, ref, err)
@@ -65,7 +65,7 @@ func (r *Remote) Fetch(ctx context.Context, repository string, d artifact.Descri
 	if err != nil {
 		return nil, wrongSize(err)
 	}
-	defer body.Close()
+	defer func() { _ = body.Close() }()
 	b, err := io.ReadAll(body)
 	if err != nil {
 		return nil, fmt.Errorf("read %s/%s@%s: %w", r.host, repository, d.Digest, err)

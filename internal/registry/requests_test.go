@@ -1,8 +1,12 @@
 package registry
 
 import (
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
@@ -108,8 +112,16 @@ func legacyConfig(t *testing.T) string {
 
 // TestOneConnection: all requests of a run share connections, and one after the other needs no second.
 func TestOneConnection(t *testing.T) {
-	_, server := newFake(t, true)
-	conns := countConnections(server)
+	f, _ := newFake(t, true)
+	var conns atomic.Int32
+	server := httptest.NewUnstartedServer(f)
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
 	r := dial(t, server)
 	for i := range 20 {
 		if err := r.Push(t.Context(), "app", build(t, strings.Repeat("x", i))); err != nil {

@@ -75,7 +75,7 @@ func signatures(ctx context.Context, s store, repository string, subject artifac
 func readBundle(ctx context.Context, s store, repository string, d artifact.Descriptor) (*artifact.Signature, error) {
 	m, err := s.Resolve(ctx, repository, d.Digest.String())
 	if errors.Is(err, artifact.ErrNotFound) || errors.Is(err, artifact.ErrFormat) {
-		return nil, nil //nolint:nilerr // gone, or no image manifest: not a signature
+		return nil, nil // gone, or no image manifest: not a signature
 	}
 	if err != nil {
 		return nil, err

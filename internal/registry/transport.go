@@ -77,7 +77,7 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 			resp.Request = req
 		}
 		if ctx.Err() != nil && err != nil {
-			return nil, fmt.Errorf("%w (%v)", context.Cause(ctx), err)
+			return nil, fmt.Errorf("%w (%w)", context.Cause(ctx), err)
 		}
 		if !repeatable || !transient(resp, err) {
 			return resp, err
@@ -140,7 +140,7 @@ func (x *exchange) once(req *http.Request) (*http.Response, error) {
 
 // readAll replaces the body of resp by its bytes.
 func readAll(resp *http.Response, limit int64) error {
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)

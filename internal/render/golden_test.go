@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,17 +101,18 @@ func TestGoldenOrderDoesNotMatter(t *testing.T) {
 	o := poolOptions(roleWorker)
 	o.Workers = 1 // all builds share one process
 	p := newPool(t, o)
-	examples := corpus(t)
-	for _, first := range examples {
-		for _, second := range examples {
-			if strings.HasPrefix(first.name, "openapi-") || strings.HasPrefix(second.name, "openapi-") {
-				check(t, p, first)
-				check(t, p, second)
-			}
+	var examples []example
+	for _, e := range corpus(t) {
+		if strings.HasPrefix(e.name, "openapi-") || slices.Contains([]string{"victim", "overlay", "custom-kind"}, e.name) {
+			examples = append(examples, e)
 		}
 	}
-	for i := range examples { // the others are stateless; both directions do
-		check(t, p, examples[len(examples)-1-i])
+	for i, first := range examples { // each of them runs right after each other one
+		check(t, p, first)
+		for _, second := range examples[i+1:] {
+			check(t, p, second)
+			check(t, p, first)
+		}
 	}
 }
 
@@ -120,10 +122,10 @@ func TestGoldenConcurrently(t *testing.T) {
 	p := newPool(t, o)
 	examples := corpus(t)
 	var group errgroup.Group
-	for worker := range 8 {
+	for caller := range 8 {
 		group.Go(func() error {
-			for i := range examples {
-				check(t, p, examples[(i*7+worker*3)%len(examples)])
+			for i := range len(examples) / 2 {
+				check(t, p, examples[(i*7+caller*3)%len(examples)])
 			}
 			return nil
 		})

@@ -52,7 +52,7 @@ func play(role string) error {
 	switch role {
 	case roleWorker:
 	case roleReport:
-		conn, err := net.Dial("tcp", os.Getenv(peerVariable)) //nolint:noctx // a test process
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", os.Getenv(peerVariable))
 		if err != nil {
 			return err
 		}

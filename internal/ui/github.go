@@ -20,14 +20,14 @@ func (u *UI) annotate(r *engine.Report) {
 	var errors, warnings []string
 	for _, a := range r.Apps {
 		if f := a.Failure; f != nil && !interrupted(f.Err) {
-			text := clip(f.Message, 3000)
+			text := clip(u.hide(f.Message), 3000)
 			for _, h := range Hints(f.Err) {
 				text += "\nhint: " + h
 			}
 			errors = append(errors, command("error", a.App+": "+string(f.Stage), text))
 		}
 		for _, w := range a.Warnings {
-			warnings = append(warnings, command("warning", a.App, w))
+			warnings = append(warnings, command("warning", a.App, u.hide(w)))
 		}
 	}
 	for _, c := range append(bounded(errors, "error"), bounded(warnings, "warning")...) {
@@ -51,10 +51,15 @@ func command(level, title, text string) string {
 	return fmt.Sprintf("::%s title=%s::%s\n", level, property.Replace(cleanLine(title)), data.Replace(Clean(clip(text, 4000))))
 }
 
-// clip shortens text to about n bytes.
+// clip shortens text to at most n bytes and an ellipsis, between words where it has any: half a word may be half a
+// secret, which nothing would blank any more.
 func clip(text string, n int) string {
 	if len(text) <= n {
 		return text
 	}
-	return strings.ToValidUTF8(text[:n], "") + "…"
+	text = text[:n]
+	if i := strings.LastIndexAny(text, " \n\t"); i > 0 {
+		text = text[:i]
+	}
+	return strings.ToValidUTF8(text, "") + " …"
 }

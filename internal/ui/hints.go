@@ -11,7 +11,7 @@ func Hints(err error) []string {
 	var hints []string
 	seen := map[string]bool{}
 	walk(err, func(e error) {
-		h, ok := e.(interface{ Hint() string }) //nolint:errorlint // walk visits the whole tree, each error by itself
+		h, ok := e.(interface{ Hint() string })
 		if !ok || len(hints) == maxHints {
 			return
 		}
@@ -28,7 +28,7 @@ func walk(err error, visit func(error)) {
 		return
 	}
 	visit(err)
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // this is the walk itself
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range many.Unwrap() {
 			walk(e, visit)
 		}

@@ -17,8 +17,18 @@ const (
 // Markdown returns a report for a CI job's summary page or a pull request's comment, at most limit bytes long. The
 // sums and the failures come first, then the apps, then the diffs, collapsed; sections that do not fit are left out,
 // and said to be. What comes from outside stands in code spans and blocks, where it cannot link or mention anybody.
+// It blanks no secrets; UI.Markdown does.
 func Markdown(kind Kind, r *engine.Report, limit int) []byte {
-	m := &markdown{left: limit - 200} // room for the remark that something was left out
+	return markdownOf(kind, r, limit, func(text string) string { return text })
+}
+
+// Markdown is the function of this name with secrets blanked, those in texts that it cuts included.
+func (u *UI) Markdown(kind Kind, r *engine.Report, limit int) []byte {
+	return markdownOf(kind, r, limit, u.hide)
+}
+
+func markdownOf(kind Kind, r *engine.Report, limit int, hide func(string) string) []byte {
+	m := &markdown{hide: hide, left: limit - 200} // room for the remark that something was left out
 	m.add(fmt.Sprintf("## artifactctl %s\n\n%s\n\n", strings.ToLower(string(kind)), sums(kind, r.Summary)))
 	m.failures(r)
 	m.apps(kind, r)
@@ -31,12 +41,14 @@ func Markdown(kind Kind, r *engine.Report, limit int) []byte {
 
 type markdown struct {
 	b       strings.Builder
+	hide    func(string) string
 	left    int
 	dropped int
 }
 
 // add appends a section if there is room for all of it.
 func (m *markdown) add(section string) bool {
+	section = m.hide(section)
 	if len(section) > m.left {
 		m.dropped++
 		return false
@@ -67,7 +79,7 @@ func (m *markdown) failures(r *engine.Report) {
 			continue
 		}
 		var b strings.Builder
-		fmt.Fprintf(&b, "❌ **%s** failed at %s\n\n%s", code(a.App), code(string(f.Stage)), fence("", Clean(clip(f.Message, 4000))))
+		fmt.Fprintf(&b, "❌ **%s** failed at %s\n\n%s", code(a.App), code(string(f.Stage)), fence("", Clean(clip(m.hide(f.Message), 4000))))
 		for _, h := range Hints(f.Err) {
 			fmt.Fprintf(&b, "- hint: %s\n", code(h))
 		}
@@ -131,7 +143,7 @@ func (m *markdown) changes(r *engine.Report) {
 		if len(a.Objects) == 0 {
 			continue
 		}
-		p := &page{out: Output{DiffLines: defaultDiffLines}}
+		p := &page{out: Output{DiffLines: defaultDiffLines}, hide: m.hide}
 		p.objects(a)
 		m.add(fmt.Sprintf("<details><summary><code>%s</code>: %s</summary>\n\n%s\n</details>\n\n",
 			html.EscapeString(cleanLine(a.App)), plural(len(a.Objects), "changed object"), fence("diff", outdent(p.b.String()))))

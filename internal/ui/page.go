@@ -23,6 +23,7 @@ type page struct {
 	palette palette
 	out     Output
 	took    time.Duration
+	hide    func(string) string
 	names   int // columns of the names
 }
 
@@ -53,7 +54,7 @@ func (p *page) app(a engine.AppReport, mark, word string, paint func(string) str
 
 // failed is the entry of an app that failed; the reason in full comes at the end of the page.
 func (p *page) failed(a engine.AppReport) {
-	p.app(a, "✗", "failed", p.palette.red, cut(staged(a.Failure.Stage, firstLine(a.Failure.Message)), 100))
+	p.app(a, "✗", "failed", p.palette.red, cut(staged(a.Failure.Stage, firstLine(p.hide(a.Failure.Message))), 100))
 }
 
 func (p *page) warnings(a engine.AppReport) {
@@ -68,13 +69,13 @@ func (p *page) warnings(a engine.AppReport) {
 
 // message writes a text of perhaps many lines, bounded, later lines further in than the first.
 func (p *page) message(indent int, label, text string) {
-	lines := strings.Split(strings.TrimSpace(Clean(text)), "\n")
+	lines := strings.Split(strings.TrimSpace(Clean(p.hide(text))), "\n")
 	for i, l := range lines {
-		switch {
-		case i == maxMessageLines:
+		switch i {
+		case maxMessageLines:
 			p.line(indent+4, fmt.Sprintf("… and %s", plural(len(lines)-i, "more line")))
 			return
-		case i == 0:
+		case 0:
 			p.line(indent, label, cut(l, maxColumns))
 		default:
 			p.line(indent+4, cut(l, maxColumns))

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -113,10 +112,13 @@ func (s silent) log(line string)    { s.lines.log(line) }
 func (s silent) close()             {}
 
 // logWriter hands what is written to a sink, line by line.
-type logWriter struct{ to sink }
+type logWriter struct {
+	to   sink
+	hide func(string) string
+}
 
 func (l logWriter) Write(p []byte) (int, error) {
-	for line := range strings.Lines(string(bytes.TrimRight(p, "\n"))) {
+	for line := range strings.Lines(strings.TrimRight(l.hide(string(p)), "\n")) {
 		l.to.log(Clean(strings.TrimSuffix(line, "\n")))
 	}
 	return len(p), nil

@@ -54,5 +54,5 @@ func (u *UI) page(o Output) *page {
 	if o.DiffLines == 0 {
 		o.DiffLines = defaultDiffLines
 	}
-	return &page{palette: u.palette, out: o, took: u.now().Sub(u.begun)}
+	return &page{palette: u.palette, out: o, took: u.now().Sub(u.begun), hide: u.hide}
 }

@@ -70,7 +70,7 @@ func TestMarkdown(t *testing.T) {
 // Where there is no room for all of it, the page says so, and no code block stays open.
 func TestMarkdownKeepsItsLimit(t *testing.T) {
 	r := planReport()
-	for i := range 300 {
+	for i := range 120 {
 		r.Apps = append(r.Apps, engine.AppReport{App: fmt.Sprintf("app-%d", i), Change: engine.New, Pushed: true,
 			Objects: []changes.Object{{Op: changes.Added, Kind: "ConfigMap", Name: "x", Diff: strings.Repeat("+ ``` @somebody\n", 50)}}})
 	}
@@ -124,12 +124,12 @@ func TestGitHubAnnotationsAreBounded(t *testing.T) {
 // Text output is bounded however much a report holds; the machine formats have everything.
 func TestTextIsBounded(t *testing.T) {
 	a := engine.AppReport{App: strings.Repeat("n", 5000), Repository: "r", Change: engine.Changed, Pushed: true}
-	for range 3000 {
+	for range 600 {
 		a.Warnings = append(a.Warnings, strings.Repeat("w", 5000))
 		a.Objects = append(a.Objects, changes.Object{Op: changes.Changed, Kind: "K", Name: strings.Repeat("o", 5000),
 			Diff: strings.Repeat("+"+strings.Repeat("d", 5000)+"\n", 10)})
 	}
-	b := engine.AppReport{App: "b", Failure: &engine.Failure{Stage: "push", Message: strings.Repeat(strings.Repeat("m", 5000)+"\n", 5000)}}
+	b := engine.AppReport{App: "b", Failure: &engine.Failure{Stage: "push", Message: strings.Repeat(strings.Repeat("m", 5000)+"\n", 100)}}
 	r := &engine.Report{Apps: []engine.AppReport{a, b}}
 	for _, kind := range []Kind{KindPlan, KindPublish} {
 		var s streams

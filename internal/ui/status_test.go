@@ -147,7 +147,11 @@ func TestNotATerminal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	var b strings.Builder
 	if IsTerminal(f) || IsTerminal(&b) {
 		t.Error("a file and a buffer are no terminals")

@@ -61,10 +61,10 @@ func (x *terminal) step(s string) string {
 		return rest[i+1:]
 	}
 	r, n := utf8.DecodeRuneInString(s)
-	switch {
-	case r == '\n':
+	switch r {
+	case '\n':
 		x.lines = append(x.lines, "")
-	case r == '\r':
+	case '\r':
 	default:
 		x.lines[len(x.lines)-1] += s[:n]
 	}

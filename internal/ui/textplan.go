@@ -138,7 +138,7 @@ func title(o changes.Object) string {
 
 // diff writes a diff, at most so many lines of it unless there is no limit.
 func (p *page) diff(text string, most int) (shown, total int) {
-	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(p.hide(text), "\n"), "\n")
 	lines = lines[fileHeader(lines):]
 	shown = len(lines)
 	if p.out.DiffLines >= 0 {

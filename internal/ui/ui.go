@@ -47,6 +47,9 @@ type Options struct {
 	// Environ looks up environment variables, as os.LookupEnv does; nil means that none is set. It is asked for
 	// NO_COLOR, CLICOLOR_FORCE, FORCE_COLOR, CLICOLOR, TERM, CI and GITHUB_ACTIONS.
 	Environ func(name string) (string, bool)
+	// Hide blanks secrets in a text; nil blanks nothing. The writers may do so as well, but a text that was cut to the
+	// width of a line can end in half a secret, which a writer no longer knows: so it is done here before each cut.
+	Hide func(text string) string
 	// Verbose shows also the stages that did nothing worth telling, and how long each took.
 	Verbose bool
 	// Now is the clock; nil means time.Now.
@@ -64,6 +67,7 @@ type UI struct {
 	github  bool // a GitHub, Gitea or Forgejo runner reads the output for commands
 	now     func() time.Time
 	begun   time.Time
+	hide    func(string) string
 }
 
 // sink shows status. Its methods are called from many goroutines; event and log must not block on drawing.
@@ -80,6 +84,7 @@ func New(o Options) *UI {
 	u := &UI{
 		stdout: o.Stdout, stderr: o.Stderr, now: o.Now, begun: o.Now(),
 		mode:    o.Mode,
+		hide:    o.Hide,
 		palette: palette(env.wantsColor(o.Color, o.StdoutTerminal)),
 		github:  env.github(),
 	}
@@ -110,6 +115,9 @@ func (o Options) withDefaults() Options {
 	if o.Size == nil {
 		o.Size = func() (int, int) { return 0, 0 }
 	}
+	if o.Hide == nil {
+		o.Hide = func(text string) string { return text }
+	}
 	if o.Environ == nil {
 		o.Environ = func(string) (string, bool) { return "", false }
 	}
@@ -117,11 +125,17 @@ func (o Options) withDefaults() Options {
 }
 
 // Event takes an event of the engine. It is quick: it never waits for a redraw.
-func (u *UI) Event(e engine.Event) { u.status.event(e) }
+func (u *UI) Event(e engine.Event) {
+	e.Note = u.hide(e.Note)
+	if e.Err != nil {
+		e.Err = hidden{error: e.Err, text: u.hide(reason(e.Err))}
+	}
+	u.status.event(e)
+}
 
 // Log returns a writer for log and warning lines: they go to stderr without disturbing the display, made safe for a
 // terminal. What is written is taken as whole lines; a missing newline at the end is added.
-func (u *UI) Log() io.Writer { return logWriter{u.status} }
+func (u *UI) Log() io.Writer { return logWriter{u.status, u.hide} }
 
 // Close ends the status display and leaves nothing of it on the screen. A second Close does nothing. Events and log
 // lines that come later are shown as plain lines.

@@ -12,12 +12,24 @@ import (
 
 // reason returns what went wrong without the app and stage that the engine names in front of it.
 func reason(err error) string {
+	var safe hidden
+	if errors.As(err, &safe) {
+		return safe.text
+	}
 	var at *engine.StageError
 	if errors.As(err, &at) {
 		err = at.Err
 	}
 	return err.Error()
 }
+
+// hidden is an error whose reason was already cleared of secrets; its chain still tells kind and hints.
+type hidden struct {
+	error
+	text string
+}
+
+func (h hidden) Unwrap() error { return h.error }
 
 // staged puts the stage in front of a reason, unless the reason itself begins with it ("push ghcr.io/…: denied").
 func staged(stage engine.Stage, reason string) string {

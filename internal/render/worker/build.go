@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 
 	"sigs.k8s.io/kustomize/api/konfig"
@@ -36,9 +37,11 @@ func (b *builder) build(request Request) Response {
 		b.pristine = false
 		return response
 	}
-	if !b.pristine && !response.Last {
+	if !b.pristine {
 		openapi.ResetOpenAPI()
+		doubtful := response.Last
 		response = b.attempt(request)
+		response.Last = response.Last || doubtful
 	}
 	openapi.ResetOpenAPI()
 	b.pristine = true
@@ -64,7 +67,7 @@ func (b *builder) attempt(request Request) Response {
 	response := Response{YAML: yaml, Warnings: warnings(text, s.words)}
 	if err != nil {
 		response.Err = s.explain(err)
-		_, response.Last = err.(*panicked) //nolint:errorlint // run returns it as it is
+		response.Last = errors.As(err, new(*panicked))
 	}
 	return response
 }
@@ -75,7 +78,7 @@ type panicked struct{ value any }
 func (p *panicked) Error() string { return fmt.Sprintf("kustomize panicked: %v", p.value) }
 
 // errEmpty is a build without objects.
-var errEmpty = &fault.Error{Reason: fault.Empty, Message: "the build has no objects"}
+var errEmpty error = &fault.Error{Reason: fault.Empty, Message: "the build has no objects"}
 
 // run is `kustomize build .`, in the directory that the jail starts from.
 func (b *builder) run(t *trail) (yaml []byte, err error) {

@@ -79,7 +79,7 @@ func (s *story) explain(err error) *fault.Error {
 	}
 	text := err.Error()
 	e := &fault.Error{Reason: s.reason(text), File: s.top()}
-	if _, ok := err.(*panicked); ok && e.Reason != fault.OpenAPI { //nolint:errorlint // run returns it as it is
+	if errors.As(err, new(*panicked)) && e.Reason != fault.OpenAPI {
 		e.Reason = fault.Crash
 	}
 	switch {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
@@ -82,6 +83,11 @@ func Serve(o ServeOptions) int {
 			return s
 		},
 	})
+	select {
+	case <-gone:
+		removeSocketDir(os.Getenv(plugin.EnvUnixSocketDir))
+	default: // the host tidies up itself
+	}
 	return 0
 }
 
@@ -128,6 +134,15 @@ func hostGone() (<-chan struct{}, error) {
 		_, _ = io.Copy(io.Discard, lifeline)
 	}()
 	return gone, nil
+}
+
+// removeSocketDir removes the directories of the socket that Start made, for a host that cannot any more. Each goes only
+// if it is empty.
+func removeSocketDir(dir string) {
+	if parent := filepath.Dir(dir); strings.HasPrefix(filepath.Base(parent), privatePrefix) {
+		_ = os.Remove(dir)
+		_ = os.Remove(parent)
+	}
 }
 
 // service is go-plugin's view of the wire, for both sides.

@@ -27,6 +27,9 @@ const DefaultStartTimeout = 30 * time.Second
 // bytes on some systems, and go-plugin adds two levels.
 const maxSocketDir = 32
 
+// privatePrefix begins the name of that directory.
+const privatePrefix = "actl-"
+
 // StartOptions says which plugin to start, and how.
 type StartOptions struct {
 	// Name of the signer in publish.yaml, for messages and logs.
@@ -145,18 +148,22 @@ func (p *Process) config(o StartOptions) *plugin.ClientConfig {
 func (p *Process) connect(ctx context.Context, timeout time.Duration) error {
 	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	result := make(chan error, 1)
-	go func() { result <- p.dial() }()
+	var dialErr error
+	dialed := make(chan struct{})
+	go func() {
+		defer close(dialed)
+		dialErr = p.dial()
+	}()
 	select {
-	case err := <-result:
-		if err != nil {
-			return p.diagnose(ctx, err)
+	case <-dialed:
+		if dialErr != nil {
+			return p.diagnose(ctx, dialErr)
 		}
 		return nil
 	case <-bounded.Done():
 	}
 	_ = p.run.kill()
-	<-result // its error is the kill's
+	<-dialed
 	if ctx.Err() != nil {
 		return fmt.Errorf("signer %s: start plugin: %w", p.Name, ctx.Err())
 	}
@@ -191,7 +198,7 @@ func privateDir() (string, error) {
 			base = "/tmp"
 		}
 	}
-	dir, err := os.MkdirTemp(base, "actl-")
+	dir, err := os.MkdirTemp(base, privatePrefix)
 	if err != nil {
 		return "", err
 	}

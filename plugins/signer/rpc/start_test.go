@@ -237,7 +237,8 @@ func TestPluginDiesWithItsHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(strings.TrimSpace(dir)) }) // the killed host cannot
+	dir = strings.TrimSpace(dir)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	if !locked(t, lock) {
 		t.Fatal("the plugin does not hold its lock: the test proves nothing")
 	}
@@ -247,6 +248,9 @@ func TestPluginDiesWithItsHost(t *testing.T) {
 	_ = host.Wait()
 	// The lock belongs to the plugin's process and ends with it, even if nobody reaps the process.
 	eventually(t, "the plugin ends", func() bool { return !locked(t, lock) })
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the plugin left the directory of its socket: %v", err)
+	}
 }
 
 func locked(t *testing.T, path string) bool {

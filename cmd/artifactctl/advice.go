@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/artifactctl/artifactctl/internal/engine"
+	"github.com/artifactctl/artifactctl/internal/ui"
+	"github.com/artifactctl/artifactctl/plugins/signer"
+)
+
+// advised is an error with a hint that it did not bring along.
+type advised struct {
+	error
+	hint string
+}
+
+func (e *advised) Unwrap() error { return e.error }
+func (e *advised) Hint() string  { return e.hint }
+
+// advise adds a hint to an error that has none.
+func advise(err error, format string, args ...any) error {
+	if err == nil || errors.Is(err, context.Canceled) || len(ui.Hints(err)) > 0 {
+		return err
+	}
+	return &advised{err, fmt.Sprintf(format, args...)}
+}
+
+// adviseFailures adds to every failure without a hint what can be said of its stage.
+func adviseFailures(r *engine.Report) {
+	for i, a := range r.Apps {
+		if a.Failure == nil {
+			continue
+		}
+		f := *a.Failure
+		switch f.Stage {
+		case engine.StageRender:
+			f.Err = advise(f.Err, "artifactctl render %s tries this app alone", a.App)
+		case engine.StageCompare:
+			f.Err = advise(f.Err, "nothing was changed: try again, and if it stays so, look at the registry")
+		default:
+			f.Err = advise(f.Err, "run again: what is missing is finished then, and no tag names what is not signed")
+		}
+		r.Apps[i].Failure = &f
+	}
+}
+
+// adviseSigner adds what helps with a signer that does not open.
+func adviseSigner(err error, name string) error {
+	switch {
+	case errors.Is(err, signer.ErrDenied):
+		return advise(err, "check the password or the permission, and that env: of signers.%s lists the variable that holds it", name)
+	case errors.Is(err, signer.ErrUnavailable):
+		return advise(err, "the signer's service does not answer: check its address and try again")
+	}
+	return advise(err, "docs/plugins.md says what signers.%s.with and the key can be; artifactctl keygen makes a key that works", name)
+}

@@ -1,0 +1,155 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/artifactctl/artifactctl/internal/artifact"
+)
+
+// TestReferrersUnknown: a look-up of signatures that failed is an error, never "unsigned", however it failed.
+func TestReferrersUnknown(t *testing.T) {
+	a := build(t, "a")
+	for _, status := range []int{401, 403, 405, 429, 500, 503} {
+		for _, where := range []kind{referrersKind, manifestsKind, blobsKind} {
+			for _, api := range []bool{true, false} {
+				if where == referrersKind && !api {
+					continue
+				}
+				t.Run(fmt.Sprint(status, " ", where, " ", api), func(t *testing.T) {
+					t.Parallel()
+					f, server := newFake(t, api)
+					r := dial(t, server)
+					ctx := t.Context()
+					if err := errors.Join(r.Push(ctx, "app", a), r.Attach(ctx, "app", a.Manifest.Descriptor, bundle("1"))); err != nil {
+						t.Fatal(err)
+					}
+					f.Before(func(w http.ResponseWriter, r *http.Request) bool {
+						if r.Method == http.MethodGet && place(r).kind == where {
+							refuse(w, status, "DENIED", "no")
+							return true
+						}
+						return false
+					})
+					if s, err := dial(t, server).Signatures(ctx, "app", a.Manifest.Descriptor); err == nil || errors.Is(err, artifact.ErrNotFound) {
+						t.Errorf("Signatures: %v %v", plain(s), err)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestFallbackStatuses: these answers say that there is no referrers API, as Flux reads them.
+func TestFallbackStatuses(t *testing.T) {
+	for _, status := range []int{400, 404, 406, 200} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			f, server := newFake(t, false)
+			f.Before(func(w http.ResponseWriter, r *http.Request) bool {
+				if place(r).kind != referrersKind {
+					return false
+				}
+				w.Header().Set("Content-Type", "text/html")
+				w.WriteHeader(status)
+				return true
+			})
+			r := dial(t, server)
+			ctx, a := t.Context(), build(t, "a")
+			if err := errors.Join(r.Push(ctx, "app", a), r.Attach(ctx, "app", a.Manifest.Descriptor, bundle("1"))); err != nil {
+				t.Fatal(err)
+			}
+			if s, err := dial(t, server).Signatures(ctx, "app", a.Manifest.Descriptor); err != nil || len(s) != 1 {
+				t.Errorf("Signatures: %v %v", plain(s), err)
+			}
+		})
+	}
+}
+
+// TestLostUpdate: a writer that knows nothing of our entry replaces the fallback index; it is added again, and theirs
+// stays.
+func TestLostUpdate(t *testing.T) {
+	for _, losses := range []int{1, 3, 100} {
+		t.Run(fmt.Sprint(losses), func(t *testing.T) {
+			f, server := newFake(t, false)
+			r := dial(t, server)
+			ctx, a := t.Context(), build(t, "a")
+			if err := r.Push(ctx, "app", a); err != nil {
+				t.Fatal(err)
+			}
+			foreign := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"` + digest.FromString("gone").String() + `","size":4}]}`)
+			n := 0
+			f.Before(func(w http.ResponseWriter, r *http.Request) bool {
+				if place(r).ref == fallbackTag(a.Manifest.Digest) && r.Method == http.MethodGet && n < losses+1 {
+					if n++; n > 1 { // after our first read, before each read back
+						f.mu.Lock()
+						f.manifests[key("org/app", place(r).ref)] = stored{ocispec.MediaTypeImageIndex, foreign}
+						f.mu.Unlock()
+					}
+				}
+				return false
+			})
+			err := r.Attach(ctx, "app", a.Manifest.Descriptor, bundle("1"))
+			if losses == 100 {
+				if err == nil || !strings.Contains(err.Error(), "other writers") {
+					t.Errorf("Attach: %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := r.Signatures(ctx, "app", a.Manifest.Descriptor) // the foreign entry dangles, and is skipped
+			if err != nil || len(s) != 1 {
+				t.Errorf("Signatures: %v %v", plain(s), err)
+			}
+			index, err := r.fallbackIndex(ctx, "app", a.Manifest.Descriptor)
+			if err != nil || len(index.Manifests) != 2 || index.Manifests[1].ArtifactType == "" || index.Manifests[1].Annotations["dev.sigstore.bundle.predicateType"] == "" {
+				t.Errorf("index: %+v %v", index.Manifests, err)
+			}
+		})
+	}
+}
+
+// TestFallbackTagOfSubject: a registry that takes the fallback tag for the digest has no referrers there; what else is
+// no index is an error.
+func TestFallbackTagOfSubject(t *testing.T) {
+	f, server := newFake(t, false)
+	r := dial(t, server)
+	ctx, a, b := t.Context(), build(t, "a"), build(t, "b")
+	if err := r.Push(ctx, "app", a); err != nil {
+		t.Fatal(err)
+	}
+	tag := key("org/app", fallbackTag(a.Manifest.Digest))
+	f.manifests[tag] = stored{a.Manifest.MediaType, a.Manifest.Bytes}
+	if s, err := r.Signatures(ctx, "app", a.Manifest.Descriptor); err != nil || len(s) != 0 {
+		t.Errorf("Signatures: %v %v", plain(s), err)
+	}
+	f.manifests[tag] = stored{b.Manifest.MediaType, b.Manifest.Bytes}
+	if s, err := r.Signatures(ctx, "app", a.Manifest.Descriptor); err == nil {
+		t.Errorf("Signatures: %v", plain(s))
+	}
+}
+
+// TestTooMany: lists that somebody else filled are bounded.
+func TestTooMany(t *testing.T) {
+	for _, api := range []bool{true, false} {
+		f, server := newFake(t, api)
+		f.Page = 30
+		r := dial(t, server)
+		ctx, a := t.Context(), build(t, "a")
+		for i := range MaxReferrers + 1 {
+			if err := r.Attach(ctx, "app", a.Manifest.Descriptor, bundle(fmt.Sprint(i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := r.Signatures(ctx, "app", a.Manifest.Descriptor); err == nil || !strings.Contains(err.Error(), "more than 100") {
+			t.Errorf("Signatures: %v", err)
+		}
+	}
+}
