@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/artifactctl/artifactctl/config"
@@ -40,7 +39,7 @@ func (p *program) load() (*config.Config, error) {
 
 // blank makes the streams hide the values of all secrets that this run may come to know.
 func (p *program) blank(cfg *config.Config) {
-	var names []string
+	names := []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "CI_REPOSITORY_URL", "CI_REPO_CLONE_URL", "BUILDKITE_REPO"}
 	for _, s := range cfg.Signers {
 		names = append(names, s.Env...)
 	}
@@ -116,12 +115,4 @@ type usageTimeout struct{ after string }
 func (e usageTimeout) Error() string { return "gave up after " + e.after }
 func (e usageTimeout) Hint() string {
 	return "run again to finish what is missing, or allow more with --timeout"
-}
-
-// relative shows a path as a user in dir would type it.
-func relative(dir, path string) string {
-	if rel, err := filepath.Rel(dir, path); err == nil && !strings.HasPrefix(rel, "..") {
-		return rel
-	}
-	return path
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/artifactctl/artifactctl/internal/redact"
 )
 
-// version is the release, set by the linker; empty in builds that do not set it.
-var version string //nolint:gochecknoglobals // the linker can only set a package variable
+// version is the release, set by the linker, which can only set a package variable; empty in builds that do not set it.
+var version string
 
 // stdio is all that a run sees of its process.
 type stdio struct {

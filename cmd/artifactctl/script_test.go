@@ -17,6 +17,8 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
 )
 
 var update = flag.Bool("update", false, "write what the commands print into the scripts")
@@ -35,7 +37,7 @@ func testMain(m *testing.M) int {
 		log.Print(err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	args := []string{"build", "-o", dir}
 	if raceEnabled {
 		args = append(args, "-race")
@@ -61,6 +63,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"registry": registryCommand,
 			"commit":   commitCommand,
+			"validate": validateCommand,
 		},
 	})
 }
@@ -163,8 +166,24 @@ func commitCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if _, err := os.Stat(ts.MkAbs(".git")); err != nil {
 		ts.Check(ts.Exec("git", "init", "-q", "-b", "main"))
 		ts.Check(ts.Exec("git", "remote", "add", "origin", "https://git.example.com/org/fleet.git"))
-		ts.Check(os.WriteFile(ts.MkAbs(".git/info/exclude"), []byte(".home\nout\ntags\n*.key\nstdout\nstderr\n"), 0o644))
+		ts.Check(os.WriteFile(ts.MkAbs(".git/info/exclude"), []byte(".home\nout\ntags\n*.key\n*.json\n*.md\nstdout\nstderr\n"), 0o644))
 	}
 	ts.Check(ts.Exec("git", "add", "-A"))
 	ts.Check(ts.Exec("git", "commit", "-q", "--allow-empty", "-m", args[0]))
+}
+
+// validateCommand is `validate SCHEMA FILE`: the file, JSON or YAML, has to be as the schema says.
+func validateCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: validate SCHEMA FILE")
+	}
+	text, err := jsonschema.UnmarshalJSON(strings.NewReader(ts.ReadFile(args[0])))
+	ts.Check(err)
+	compiler := jsonschema.NewCompiler()
+	ts.Check(compiler.AddResource("schema.json", text))
+	schema, err := compiler.Compile("schema.json")
+	ts.Check(err)
+	var document any
+	ts.Check(yaml.Unmarshal([]byte(ts.ReadFile(args[1])), &document))
+	ts.Check(schema.Validate(document))
 }

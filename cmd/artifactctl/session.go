@@ -108,6 +108,7 @@ func (p *program) newUI() *ui.UI {
 		Stdout: p.out, Stderr: p.err, Environ: p.lookup,
 		StdoutTerminal: ui.IsTerminal(p.stdio.out), StderrTerminal: ui.IsTerminal(p.stdio.err),
 		Size:    ui.SizeOf(p.stdio.err),
+		Hide:    p.hide.String,
 		Verbose: p.flags.logLevel == "debug" || p.flags.logLevel == "info",
 	})
 }
@@ -198,11 +199,8 @@ func (s *session) summarizeForCI(kind ui.Kind, r *engine.Report) {
 		s.warn(fmt.Sprintf("the job summary cannot be written: %v", err))
 		return
 	}
-	defer f.Close()
-	if _, err := (unbuffered{s.hide, f}).Write(ui.Markdown(kind, r, summaryLimit)); err != nil {
+	defer func() { _ = f.Close() }()
+	if _, err := f.Write(s.ui.Markdown(kind, r, ui.SummaryLimit)); err != nil {
 		s.warn(fmt.Sprintf("the job summary cannot be written: %v", err))
 	}
 }
-
-// summaryLimit is how much of a job summary GitHub shows, in bytes.
-const summaryLimit = 1 << 20

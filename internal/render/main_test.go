@@ -56,7 +56,7 @@ func play(role string) error {
 		if err != nil {
 			return err
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		stdin = &onRequest{Reader: os.Stdin, do: func() {
 			_, _ = conn.Write([]byte(strings.Join(os.Environ(), "\n") + "\n\n"))
 		}}

@@ -106,23 +106,25 @@ func (w *process) exchange(ctx context.Context, timeout time.Duration, message, 
 		return errNotTaken
 	default:
 	}
-	done := make(chan error, 1)
+	var failure error
+	done := make(chan struct{})
 	go func() {
+		defer close(done)
 		if err := w.out.Encode(message); err != nil {
-			done <- fmt.Errorf("%w: %w", errNotTaken, err)
+			failure = fmt.Errorf("%w: %w", errNotTaken, err)
 			return
 		}
-		done <- w.in.Decode(answer)
+		failure = w.in.Decode(answer)
 	}()
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	var cause error
 	select {
-	case err := <-done:
-		if err == nil {
+	case <-done:
+		if failure == nil {
 			return nil
 		}
-		return w.died(err)
+		return w.died(failure)
 	case <-ctx.Done():
 		cause = ctx.Err()
 	case <-timer.C:

@@ -50,8 +50,8 @@ func references(content []byte) (refs []reference, helm bool, err error) {
 		return nil, false, err
 	}
 	var c collector
+	c.addDeprecated(&k)
 	c.add(toEither, "resources", k.Resources...)
-	c.add(toEither, "bases", k.Bases...)
 	c.add(toDirectory, "components", k.Components...)
 	c.add(toFile, "crds", k.Crds...)
 	c.add(toFile, "configurations", k.Configurations...)
@@ -59,12 +59,6 @@ func references(content []byte) (refs []reference, helm bool, err error) {
 	c.addUnlessInline(toEither, "generators", k.Generators)
 	c.addUnlessInline(toEither, "transformers", k.Transformers)
 	c.addUnlessInline(toEither, "validators", k.Validators)
-	for _, p := range k.PatchesStrategicMerge {
-		c.addUnlessInline(toFile, "patchesStrategicMerge", []string{string(p)})
-	}
-	for _, p := range k.PatchesJson6902 {
-		c.add(toFile, "patchesJson6902", p.Path)
-	}
 	for _, p := range k.Patches {
 		c.add(toFile, "patches", p.Path)
 	}
@@ -101,6 +95,17 @@ func (c *collector) addUnlessInline(kind kindOfReference, field string, entries 
 			continue
 		}
 		c.add(kind, field, entry)
+	}
+}
+
+// addDeprecated adds the entries of fields that kustomize still obeys.
+func (c *collector) addDeprecated(k *types.Kustomization) {
+	c.add(toEither, "bases", k.Bases...)        //nolint:staticcheck // deprecated, but built
+	for _, p := range k.PatchesStrategicMerge { //nolint:staticcheck // deprecated, but built
+		c.addUnlessInline(toFile, "patchesStrategicMerge", []string{string(p)})
+	}
+	for _, p := range k.PatchesJson6902 { //nolint:staticcheck // deprecated, but built
+		c.add(toFile, "patchesJson6902", p.Path)
 	}
 }
 

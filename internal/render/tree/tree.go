@@ -54,7 +54,7 @@ func Read(ctx context.Context, o Options) (artifact.Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.root.Close()
+	defer func() { _ = r.root.Close() }()
 	entries, patterns, err := r.list(ctx)
 	if err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func (r *reader) list(ctx context.Context) (entries []entry, patterns []pattern,
 			return ctx.Err()
 		case err != nil:
 			entries = append(entries, entry{path: p, mode: fs.ModeDir, err: err})
-			return nil
+			return nil //nolint:nilerr // it matters only if the directory is not ignored
 		case p == ".":
 			return nil
 		case !utf8.ValidString(p):
@@ -248,7 +248,7 @@ func (r *reader) content(p string) ([]byte, error) {
 	if err != nil {
 		return nil, unfit("cannot be read: " + reasonOf(err))
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if opened, err := f.Stat(); err != nil || !os.SameFile(listed, opened) {
 		return nil, unfit("was replaced while it was read")
 	}

@@ -28,7 +28,7 @@ func startCapture() (*capture, error) {
 	}
 	c := &capture{pipe: w, text: make(chan string, 1), stdout: os.Stdout, stderr: os.Stderr}
 	go func() {
-		defer r.Close()
+		defer func() { _ = r.Close() }()
 		text, _ := io.ReadAll(io.LimitReader(r, maxCaptured))
 		_, _ = io.Copy(io.Discard, r)
 		c.text <- string(text)

@@ -1,0 +1,6 @@
+package transit
+
+import (
+	_ "github.com/hashicorp/vault/builtin/logical/transit"
+	_ "github.com/hashicorp/vault/sdk/logical"
+)
