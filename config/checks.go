@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"time"
 )
@@ -26,6 +27,8 @@ var (
 	// reserved are the annotations that artifactctl sets itself.
 	reserved = regexp.MustCompile(`^(?:org\.opencontainers\.image\.(?:created|source|revision)|dev\.artifactctl\..*)$`)
 
+	// patterned matches what was meant as a pattern: neither issuers nor subjects hold such characters.
+	patterned = regexp.MustCompile(`^\^|\*`)
 	drive     = regexp.MustCompile(`^[A-Za-z]:`)
 	leaving   = regexp.MustCompile(`(^|/)\.\.(/|$)`)
 	digest    = regexp.MustCompile(`^[a-z0-9]+:[0-9a-f]{32,}$`)
@@ -55,6 +58,8 @@ var checks = map[string]check{
 	"duration":    {pattern: regexp.MustCompile(`^(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+$`), what: "a duration", hint: "write it like 30s or 1m30s", test: testDuration},
 	"environment": {pattern: regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$`), what: "an environment name", hint: "lower-case letters and digits, with dashes between them"},
 	"file":        {pattern: regexp.MustCompile(`^[^\x00-\x1f]+$`), not: regexp.MustCompile(`-----BEGIN `), what: "the path of a file", hide: true, hint: "write the content to a file, and give its path here"},
+	"identity":    {pattern: regexp.MustCompile(`^[^\s\x00-\x1f](?:[^\x00-\x1f]*[^\s\x00-\x1f])?$`), not: patterned, what: "an issuer or a subject", test: testIdentity},
+	"regexp":      {pattern: regexp.MustCompile(`^\^[^\x00-\x1f]*\$$`), what: "a whole regular expression", hint: anchorHint, test: testRegexp},
 	"path":        {pattern: regexp.MustCompile(`^(?:\.|(?:\./)?` + segment + `(?:/` + segment + `)*/?)$`), not: drive, what: "a path below the directory of the file", test: testPath},
 	"pattern":     {pattern: regexp.MustCompile(`^[^\x00-\x1f]+$`), what: "a gitignore pattern"},
 	"platform":    {pattern: regexp.MustCompile(platforms), what: "an os/arch", hint: "write it like linux/amd64 or darwin/arm64"},
@@ -70,8 +75,9 @@ var checks = map[string]check{
 }
 
 const (
-	tagHint = "a tag holds up to 128 letters, digits, dots, dashes and underscores, and begins with none of dot and dash"
-	urlHint = "write oci://HOST/PATH for a registry, or oci-layout:DIR for a directory"
+	tagHint    = "a tag holds up to 128 letters, digits, dots, dashes and underscores, and begins with none of dot and dash"
+	anchorHint = "write it as ^…$, for verifiers look for a match anywhere in the text; .* stands for what may follow"
+	urlHint    = "write oci://HOST/PATH for a registry, or oci-layout:DIR for a directory"
 )
 
 // Pattern returns what a `check` or `keys` tag demands, for the JSON Schema: a regular expression that must match, one
@@ -146,6 +152,27 @@ func testPath(text string) (message, hint string) {
 		return "leaves the directory of the file", keep
 	case strings.Count(text, "{") > 4 || strings.Count(text, "**") > 2:
 		return "the glob has too many alternatives", "split it into several entries"
+	}
+	return "", ""
+}
+
+// testIdentity finds patterns where exact text is wanted: they would match nothing.
+func testIdentity(text string) (message, hint string) {
+	if patterned.MatchString(text) {
+		return "is a pattern, and must be exact", "write a regular expression under issuerRegExp or subjectRegExp"
+	}
+	return "", ""
+}
+
+// testRegexp refuses patterns that match within a text: `^a|b$` looks anchored, too.
+func testRegexp(text string) (message, hint string) {
+	parsed, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return strings.TrimPrefix(err.Error(), "error parsing regexp: "), "the syntax is that of Go: https://pkg.go.dev/regexp/syntax"
+	}
+	whole := parsed.Op == syntax.OpConcat && parsed.Sub[0].Op == syntax.OpBeginText && parsed.Sub[len(parsed.Sub)-1].Op == syntax.OpEndText
+	if text != "" && !whole {
+		return "the regular expression does not cover the whole text", anchorHint
 	}
 	return "", ""
 }

@@ -112,6 +112,7 @@ func (e *effective) required(v any, t reflect.Type, at place) {
 // check applies the rules that concern more than one value.
 func (e *effective) check() {
 	e.checkSigner()
+	e.checkTrust()
 	e.checkRegistry()
 	e.checkTags()
 }
@@ -124,6 +125,35 @@ func (e *effective) checkSigner() {
 	known := keysOf(e.publish.Signers)
 	e.problem("signer", "add it under signers:, or name one that is there", "there is no signer %q%s%s",
 		e.text("signer", name), listed("; there are ", known), didYouMean(name, known))
+}
+
+// checkTrust makes sure that each signer's trust is one thing: keys, or one whole identity.
+func (e *effective) checkTrust() {
+	for _, name := range keysOf(e.publish.Signers) {
+		t, path := e.publish.Signers[name].Trust, member("signers", name)+".trust"
+		key := len(t.PublicKey) > 0 || e.refused(member(path, "publicKey"))
+		switch {
+		case key && t.Keyless():
+			e.problem(member(path, "publicKey"), "sign with a key and trust it, or without one and trust issuer and subject",
+				"a key and an identity cannot both be trusted")
+		case key && t.TrustedRoot != "":
+			e.problem(member(path, "trustedRoot"), "remove it, or trust issuer and subject in place of the key", "a key needs no trusted root")
+		case t.Keyless() || t.TrustedRoot != "":
+			e.oneOf(path, "issuer", t.Issuer, t.IssuerRegExp)
+			e.oneOf(path, "subject", t.Subject, t.SubjectRegExp)
+		}
+	}
+}
+
+// oneOf wants one part of an identity, exactly or as a pattern, and not both.
+func (e *effective) oneOf(path, name, exact, pattern string) {
+	refused := e.refused(member(path, name)) || e.refused(member(path, name+"RegExp"))
+	switch {
+	case exact != "" && pattern != "":
+		e.problem(member(path, name+"RegExp"), "remove one of them", "%s stands there, too", name)
+	case exact == "" && pattern == "" && !refused:
+		e.problem(member(path, name), "issuer and subject together are an identity: one alone could be anybody's", "is required, or %sRegExp", name)
+	}
 }
 
 func (e *effective) checkRegistry() {

@@ -146,10 +146,26 @@ type Signer struct {
 	Trust Trust `koanf:"trust" json:"trust,omitempty"`
 }
 
-// Trust says whose signatures are good.
+// Trust says whose signatures are good: those of a key, or those of an identity that a certificate names (keyless).
 type Trust struct {
 	// PublicKey is a PEM file relative to publish.yaml, or a list of them when keys are being rotated.
 	PublicKey Paths `koanf:"publicKey" json:"publicKey,omitempty" check:"file" example:"cosign.pub"`
+	// Issuer is who vouched for the identity: the OIDC issuer in the certificate, exactly.
+	Issuer string `koanf:"issuer" json:"issuer,omitempty" check:"identity" jsonschema:"example=https://token.actions.githubusercontent.com"`
+	// IssuerRegExp is a regular expression for the issuer, in place of `issuer`. It begins with ^ and ends with $.
+	IssuerRegExp string `koanf:"issuerRegExp" json:"issuerRegExp,omitempty" check:"regexp" example:"^https://gitlab\\.(?:com|example\\.com)$"`
+	// Subject is the identity itself: the subject alternative name in the certificate, exactly.
+	Subject string `koanf:"subject" json:"subject,omitempty" check:"identity" jsonschema:"example=https://github.com/example/fleet/.github/workflows/publish.yaml@refs/heads/main"`
+	// SubjectRegExp is a regular expression for the subject, in place of `subject`. It begins with ^ and ends with $.
+	SubjectRegExp string `koanf:"subjectRegExp" json:"subjectRegExp,omitempty" check:"regexp" example:"^https://github\\.com/example/fleet/\\.github/workflows/publish\\.yaml@refs/tags/v.*$"`
+	// TrustedRoot is a Sigstore trusted root, a JSON file relative to publish.yaml: the authorities and logs that
+	// certificates and log entries are checked against. `cosign trusted-root create` makes one.
+	TrustedRoot string `koanf:"trustedRoot" json:"trustedRoot,omitempty" check:"file" jsonschema:"example=trusted_root.json"`
+}
+
+// Keyless reports whether an identity is trusted, and not a key.
+func (t Trust) Keyless() bool {
+	return t.Issuer != "" || t.IssuerRegExp != "" || t.Subject != "" || t.SubjectRegExp != ""
 }
 
 // Paths is a list of paths. In the file, a list of one may be written as that one.

@@ -56,7 +56,8 @@ func exit(ctx context.Context, stderr io.Writer, err error) int {
 		}
 		return exitFailed
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		code = exitInterrupted
+		fmt.Fprintln(stderr, "interrupted: run again to finish what is missing")
+		return exitInterrupted
 	case errors.As(err, &invalid), errors.As(err, &usage), errors.Is(err, engine.ErrDirty):
 		code = exitUsage
 	}

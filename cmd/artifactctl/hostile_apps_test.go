@@ -88,15 +88,15 @@ func hostileRegistries() map[string]hostileCase {
 		"no tags":             pushing(remote(failing(http.MethodPut, "/manifests/sha-", http.StatusForbidden), "403", "tag")),
 		"referrers unknown":   pushing(remote(failing(http.MethodGet, "/referrers/", http.StatusTooManyRequests), "429")),
 		"is a web page": remote(func(f *fleet) {
-			f.gate.fail = func(w http.ResponseWriter, _ *http.Request) bool {
+			f.gate.failWith(func(w http.ResponseWriter, _ *http.Request) bool {
 				w.Header().Set("Content-Type", "text/html")
 				w.WriteHeader(http.StatusNotFound)
 				fmt.Fprint(w, "<html>not a registry</html>")
 				return true
-			}
+			})
 		}, "404"),
 		"lies about digests": remote(func(f *fleet) {
-			f.gate.fail = func(w http.ResponseWriter, r *http.Request) bool {
+			f.gate.failWith(func(w http.ResponseWriter, r *http.Request) bool {
 				if !strings.Contains(r.URL.Path, "/manifests/") {
 					return false
 				}
@@ -104,7 +104,7 @@ func hostileRegistries() map[string]hostileCase {
 				w.Header().Set("Docker-Content-Digest", "sha256:"+strings.Repeat("0", 64))
 				fmt.Fprint(w, `{"schemaVersion":2}`)
 				return true
-			}
+			})
 		}, "digest"),
 		"unknown authority": remote(func(f *fleet) {
 			secure := httptest.NewTLSServer(f.gate)

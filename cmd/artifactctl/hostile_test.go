@@ -122,7 +122,7 @@ func (f *fleet) executable(name, script string) string {
 
 // fail makes the registry answer all requests of a method, or whose path has a part, with a status.
 func (f *fleet) fail(method, part string, status int) {
-	f.gate.fail = func(w http.ResponseWriter, r *http.Request) bool {
+	f.gate.failWith(func(w http.ResponseWriter, r *http.Request) bool {
 		if (method != "" && r.Method != method) || !strings.Contains(r.URL.Path, part) {
 			return false
 		}
@@ -130,7 +130,7 @@ func (f *fleet) fail(method, part string, status int) {
 		w.WriteHeader(status)
 		fmt.Fprint(w, `{"errors":[{"code":"DENIED","message":"so says the registry"}]}`)
 		return true
-	}
+	})
 }
 
 func (f *fleet) run(args ...string) (code int, stdout, stderr string) {
@@ -159,7 +159,7 @@ func (f *fleet) tags() []string {
 
 func (f *fleet) writes() int {
 	n := 0
-	for _, line := range f.gate.log {
+	for _, line := range f.gate.requests() {
 		if !strings.HasPrefix(line, "GET ") && !strings.HasPrefix(line, "HEAD ") {
 			n++
 		}
@@ -228,7 +228,7 @@ func hostile(t *testing.T, c hostileCase) {
 		}
 	}
 	if len(f.tags()) > 0 || (!c.mayPush && f.writes() > 0) {
-		t.Errorf("the registry was written to:\n%s", strings.Join(f.gate.log, "\n"))
+		t.Errorf("the registry was written to:\n%s", strings.Join(f.gate.requests(), "\n"))
 	}
 	if t.Failed() || testing.Verbose() {
 		t.Logf("exit code %d\n%s", code, printed)

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,10 +27,17 @@ type pluginResult struct {
 }
 
 func (p *program) pluginsCommand() *cobra.Command {
+	var identity bool
 	cmd := &cobra.Command{
-		Use: "plugins", Short: "List the signer plugins that can be found, with their pins; starts none of them",
+		Use: "plugins", Short: "List the signer plugins that can be found, with their pins",
+		Long: `List the signer plugins that can be found, with version and sha256 ready to paste into publish.yaml. None is started.
+
+With --identity the signers of publish.yaml are started and opened instead, as publish would, and say who they sign as.`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if identity {
+				return p.within(cmd.Context(), p.identities)
+			}
 			search, err := p.search()
 			if err != nil {
 				return err
@@ -42,8 +53,55 @@ func (p *program) pluginsCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&p.flags.output, "output", "o", "text", "format of the result: text, json or yaml")
+	p.runFlags(cmd)
+	p.signerFlags(cmd)
+	cmd.Flags().BoolVar(&identity, "identity", false, "open the signers of publish.yaml and say who they sign as")
 	return cmd
+}
+
+// identityResult is a signer of publish.yaml as programs read it.
+type identityResult struct {
+	Signer    string `json:"signer"`
+	Plugin    string `json:"plugin"`
+	Version   string `json:"version,omitempty"`
+	Identity  string `json:"identity,omitempty"`
+	Algorithm string `json:"algorithm,omitempty"`
+	PublicKey string `json:"publicKey,omitempty"`
+	Error     string `json:"error,omitempty"`
+}
+
+// identities opens every signer of publish.yaml. One that cannot be opened does not hide the others.
+func (p *program) identities(ctx context.Context) error {
+	s, err := p.open(ctx, needs{})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	var out []identityResult
+	failed := false
+	for _, name := range slices.Sorted(maps.Keys(s.cfg.Signers)) {
+		r := identityResult{Signer: name, Plugin: s.cfg.Signers[name].Plugin}
+		_, info, err := s.startSigner(ctx, name)
+		if err != nil {
+			r.Error, failed = err.Error(), true
+		} else {
+			r.Version, r.Identity, r.Algorithm, r.PublicKey = info.Version, info.Identity, info.Algorithm, string(info.PublicKey)
+		}
+		out = append(out, r)
+	}
+	if p.flags.output != "text" {
+		if err := ui.Encode(p.out, ui.Format(p.flags.output), out); err != nil {
+			return err
+		}
+	} else {
+		for _, r := range out {
+			fmt.Fprintln(p.out, ui.Clean(strings.TrimSpace(fmt.Sprintf("%s  %s %s  %s  %s", r.Signer, r.Plugin, r.Version, r.Algorithm, orDefault(r.Identity, r.Error)))))
+		}
+	}
+	if failed {
+		return errSomeFailed
+	}
+	return nil
 }
 
 func results(found []rpc.Listed) []pluginResult {

@@ -61,13 +61,11 @@ func (s *session) mayPublish(allowDirty bool, only []string) error {
 
 func (s *session) publish(ctx context.Context) error {
 	plan, err := s.engine.Plan(ctx, s.apps)
-	if err != nil && plan == nil {
+	if plan == nil {
 		return err
 	}
-	report := &plan.Report
-	if err == nil {
-		report, err = s.engine.Publish(ctx, plan)
-	}
+	// Also after an interrupted plan: the report of the publish says what was not done.
+	report, err := s.engine.Publish(ctx, plan)
 	s.ui.Close()
 	if report == nil {
 		return err

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/artifactctl/artifactctl/config"
 	"github.com/artifactctl/artifactctl/internal/attest"
 	"github.com/artifactctl/artifactctl/plugins/signer"
 	"github.com/artifactctl/artifactctl/plugins/signer/rpc"
@@ -22,8 +21,7 @@ func (p *program) signerFlags(cmd *cobra.Command) {
 // findPolicy finds what signatures are checked with: the trust of the signer or, without one, the key that it reports.
 // With sign, the signer is started in any case, and must be one that is trusted.
 func (s *session) findPolicy(ctx context.Context, sign bool) error {
-	active, err := s.cfg.ActiveSigner()
-	if err != nil {
+	if _, err := s.cfg.ActiveSigner(); err != nil {
 		return err
 	}
 	trust, err := trusted(s.cfg)
@@ -36,7 +34,7 @@ func (s *session) findPolicy(ctx context.Context, sign bool) error {
 			return nil
 		}
 	}
-	process, info, err := s.startSigner(ctx, active)
+	process, info, err := s.startSigner(ctx, s.cfg.Signer)
 	if err != nil {
 		return err
 	}
@@ -57,35 +55,38 @@ func (s *session) findPolicy(ctx context.Context, sign bool) error {
 	return nil
 }
 
-// startSigner starts and opens the plugin. It gets the variables that publish.yaml lists for it, and no others.
-func (s *session) startSigner(ctx context.Context, c config.Signer) (*rpc.Process, signer.Info, error) {
-	none := signer.Info{}
-	found, pin, err := s.findSigner(c)
+// startSigner starts and opens the plugin of a signer. It gets the variables that publish.yaml lists for it, and no
+// others.
+func (s *session) startSigner(ctx context.Context, name string) (*rpc.Process, signer.Info, error) {
+	none, c := signer.Info{}, s.cfg.Signers[name]
+	found, pin, err := s.findSigner(name)
 	if err != nil {
 		return nil, none, err
 	}
 	var environ []string
-	for _, name := range c.Env {
-		if value, ok := s.lookup(name); ok {
-			environ = append(environ, name+"="+value)
+	for _, variable := range c.Env {
+		if value, ok := s.lookup(variable); ok {
+			environ = append(environ, variable+"="+value)
 		}
 	}
 	process, err := rpc.Start(ctx, rpc.StartOptions{
-		Name: s.cfg.Signer, Path: found.Path, SHA256: pin, Env: environ, Dir: s.cfg.Dir, Log: s.ui.Log(), LogLevel: s.pluginLog(),
+		Name: name, Path: found.Path, SHA256: pin, Env: environ, Dir: s.cfg.Dir, Log: s.ui.Log(), LogLevel: s.pluginLog(),
 	})
 	if err != nil {
-		return nil, none, fmt.Errorf("%s: signers.%s: %w", s.cfg.File, s.cfg.Signer, advise(err, "--log-level debug shows what the plugin says"))
+		return nil, none, fmt.Errorf("%s: signers.%s: %w", s.cfg.File, name, advise(err, "--log-level debug shows what the plugin says"))
 	}
 	s.closers = append(s.closers, func() { _ = process.Close() })
 	info, err := process.Open(ctx, c.With)
 	if err != nil {
-		return nil, none, &usageError{err: fmt.Errorf("%s: signers.%s: %w", s.cfg.File, s.cfg.Signer, adviseSigner(err, s.cfg.Signer))}
+		return nil, none, &usageError{err: fmt.Errorf("%s: signers.%s: %w", s.cfg.File, name, adviseSigner(err, name))}
 	}
 	s.warn(info.Warnings...)
 	return process, info, nil
 }
 
-func (s *session) findSigner(c config.Signer) (rpc.Found, string, error) {
+// findSigner finds the executable of a signer, and its pin.
+func (s *session) findSigner(name string) (rpc.Found, string, error) {
+	c := s.cfg.Signers[name]
 	search, err := s.search()
 	if err != nil {
 		return rpc.Found{}, "", err
@@ -93,7 +94,7 @@ func (s *session) findSigner(c config.Signer) (rpc.Found, string, error) {
 	search.Path = s.cfg.Abs(c.Path)
 	found, err := rpc.Find(search, c.Plugin)
 	if err != nil {
-		return found, "", &usageError{err: fmt.Errorf("%s: signers.%s: %w", s.cfg.File, s.cfg.Signer, advise(err, "artifactctl plugins lists what can be found"))}
+		return found, "", &usageError{err: fmt.Errorf("%s: signers.%s: %w", s.cfg.File, name, advise(err, "artifactctl plugins lists what can be found"))}
 	}
 	platform := runtime.GOOS + "/" + runtime.GOARCH
 	pin := c.SHA256[platform]
@@ -102,9 +103,9 @@ func (s *session) findSigner(c config.Signer) (rpc.Found, string, error) {
 	}
 	if !s.flags.unpinned {
 		return found, "", usagef("artifactctl plugins prints the line to add; --allow-unpinned-signer does without, once",
-			"%s: signers.%s: %s does not come with this release and publish.yaml does not pin it for %s", s.cfg.File, s.cfg.Signer, found.Path, platform)
+			"%s: signers.%s: %s does not come with this release and publish.yaml does not pin it for %s", s.cfg.File, name, found.Path, platform)
 	}
-	s.warn(fmt.Sprintf("signers.%s: %s runs without a pin", s.cfg.Signer, found.Path))
+	s.warn(fmt.Sprintf("signers.%s: %s runs without a pin", name, found.Path))
 	return found, "", nil
 }
 

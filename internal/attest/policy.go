@@ -17,9 +17,11 @@ import (
 	"github.com/artifactctl/artifactctl/plugins/signer"
 )
 
-// Policy says whose signatures are good. The zero Policy accepts none. It is immutable and safe for concurrent use.
+// Policy says whose signatures are good: those of some keys, or those of an identity. The zero Policy accepts none. It is
+// immutable and safe for concurrent use.
 type Policy struct {
-	keys []trustedKey
+	keys     []trustedKey
+	identity *trustedIdentity // nil: keys count
 }
 
 type trustedKey struct {
@@ -49,6 +51,9 @@ func KeyPolicy(pems ...[]byte) (Policy, error) {
 	return p, nil
 }
 
+// ByIdentity reports whether signatures need a certificate, so that those by a plain key are never accepted.
+func (p Policy) ByIdentity() bool { return p.identity != nil }
+
 // Trusts reports whether signatures by this public key (PEM) would be accepted.
 func (p Policy) Trusts(publicKey []byte) bool {
 	key, err := parsePublicKey(publicKey)
@@ -61,6 +66,9 @@ func (p Policy) Trusts(publicKey []byte) bool {
 
 // IDs lists the identities that the policy accepts, for people.
 func (p Policy) IDs() []string {
+	if p.identity != nil {
+		return []string{p.identity.name}
+	}
 	var ids []string
 	for _, k := range p.keys {
 		ids = append(ids, k.id)

@@ -77,6 +77,9 @@ func (p Policy) checkLegacy(digest string, payload, value []byte) (string, error
 	if doc.Critical.Type != simpleType || doc.Critical.Image.DockerManifestDigest != digest {
 		return "", fmt.Errorf("payload names %q, not this artifact", doc.Critical.Image.DockerManifestDigest)
 	}
+	if p.identity != nil {
+		return "", errors.New("a legacy signature cannot bring a certificate with all its evidence")
+	}
 	for _, k := range p.keys {
 		if k.verifier.VerifySignature(bytes.NewReader(value), bytes.NewReader(payload)) == nil {
 			return k.id, nil
@@ -94,20 +97,30 @@ func (p Policy) checkBundle(digest string, content []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("digest %q: %w", digest, err)
 	}
-	policy := verify.NewPolicy(verify.WithArtifactDigest("sha256", raw), verify.WithKey())
-	var last error
-	for _, k := range p.keys {
-		result, err := k.bundles.Verify(b, policy)
-		if err != nil {
-			last = err
-			continue
-		}
-		if result.Statement == nil || result.Statement.GetPredicateType() != PredicateType {
-			return "", errors.New("it is an attestation, not a signature")
-		}
-		return k.id, nil
+	result, by, err := p.verifyBundle(b, verify.WithArtifactDigest("sha256", raw))
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", p.untrusted(), err)
 	}
-	return "", fmt.Errorf("%w: %w", p.untrusted(), last)
+	if result.Statement == nil || result.Statement.GetPredicateType() != PredicateType {
+		return "", errors.New("it is an attestation, not a signature")
+	}
+	return by, nil
+}
+
+// verifyBundle returns the result of whoever of the policy signed b, and who that is.
+func (p Policy) verifyBundle(b *bundle.Bundle, artifact verify.ArtifactPolicyOption) (*verify.VerificationResult, string, error) {
+	if p.identity != nil {
+		return p.identity.verify(b, artifact)
+	}
+	last := errors.New("nobody is trusted")
+	for _, k := range p.keys {
+		result, err := k.bundles.Verify(b, verify.NewPolicy(artifact, verify.WithKey()))
+		if err == nil {
+			return result, k.id, nil
+		}
+		last = err
+	}
+	return nil, "", last
 }
 
 func (p Policy) untrusted() error {

@@ -18,6 +18,7 @@ type comparison struct {
 	report *AppReport
 	files  artifact.Files
 	seen   map[string]*artifact.Manifest // by tag or digest; nil for one that does not exist
+	judged map[string]attest.Verdict     // by digest
 	kept   bool                          // work.target is an artifact that the registry has under one of the app's tags
 	same   bool                          // the baseline has our content
 }
@@ -199,11 +200,16 @@ func (c *comparison) versionOf(tag string) (*semver.Version, bool) {
 	return v, err == nil
 }
 
-// judge decides about the signatures beside a manifest that the registry has.
+// judge decides once about the signatures beside a manifest that the registry has.
 func (c *comparison) judge(ctx context.Context, m *artifact.Manifest) (attest.Verdict, error) {
+	digest := m.Digest.String()
+	if v, ok := c.judged[digest]; ok {
+		return v, nil
+	}
 	signatures, err := c.Registry.Signatures(ctx, c.work.app.Repository, m.Descriptor)
 	if err != nil {
-		return attest.Verdict{}, fmt.Errorf("look up the signatures of %s: %w", m.Digest, err)
+		return attest.Verdict{}, fmt.Errorf("look up the signatures of %s: %w", digest, err)
 	}
-	return c.Policy.Judge(m.Digest.String(), signatures, c.Formats), nil
+	c.judged[digest] = c.Policy.Judge(digest, signatures, c.Formats)
+	return c.judged[digest], nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/internal/attest"
 )
 
 // Plan is what Publish would do: the report for people, and for each app the work that remains.
@@ -95,8 +96,8 @@ func (p *planner) app(ctx context.Context, app App, report *AppReport) (*work, e
 	if err != nil {
 		return nil, err
 	}
-	c := &comparison{planner: p, report: report, files: files, seen: map[string]*artifact.Manifest{},
-		work: &work{app: app, built: built, target: built.Manifest}}
+	c := &comparison{planner: p, report: report, files: files, work: &work{app: app, built: built, target: built.Manifest},
+		seen: map[string]*artifact.Manifest{}, judged: map[string]attest.Verdict{}}
 	err = p.run.stage(app.Name, StageCompare, func() (string, error) {
 		err := c.compare(ctx)
 		return string(report.Change), err

@@ -36,7 +36,12 @@ func (e *Engine) Publish(ctx context.Context, plan *Plan) (*Report, error) {
 	p := &publisher{Engine: e, run: e.start(len(plan.Apps)), plan: plan, ready: make([]bool, len(plan.Apps)),
 		report: &Report{Source: plan.Source, Apps: begin(plan.Apps)}}
 	release := e.Source.Version != ""
-	p.each(ctx, func(ctx context.Context, i int) error {
+	stop, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if e.FailFast && plan.Summary.Failed > 0 {
+		cancel() // the first failure is behind us: every other app is reported as stopped
+	}
+	p.each(stop, func(ctx context.Context, i int) error {
 		err := p.ensure(ctx, i)
 		if err == nil && !release {
 			err = p.tag(ctx, i)

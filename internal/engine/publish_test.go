@@ -319,3 +319,25 @@ func TestCancelledRunReportsEveryApp(t *testing.T) {
 		}
 	}
 }
+
+func TestFailFastStopsAtTheFirstFailure(t *testing.T) {
+	f := setup(t)
+	f.FailFast = true
+	delete(f.files, "a")
+	_, r := f.publish()
+	if b := r.Apps[1]; b.Failure == nil || !errors.Is(b.Failure.Err, context.Canceled) || len(f.store.tags) != 0 {
+		t.Errorf("b: %+v, tags %v", b.Failure, f.store.tags)
+	}
+}
+
+// What a run with nothing to do asks the registry, on a later commit that left the apps alone.
+func TestUnchangedAppCostsOneLookUpEach(t *testing.T) {
+	f := setup(t)
+	f.must()
+	f.Source = at(c2)
+	f.store.log = nil
+	f.must()
+	if got, want := strings.Join(f.store.log, "\n"), 4; len(f.store.log) != want {
+		t.Errorf("%d requests for two apps, want %d:\n%s", len(f.store.log), want, got)
+	}
+}

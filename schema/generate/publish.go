@@ -223,6 +223,26 @@ func crossRules(defs jsonschema.Definitions) {
 	}
 	defs["Credentials"].DependentRequired = map[string][]string{"username": {"password"}, "password": {"username"}}
 	defs["TLS"].DependentRequired = map[string][]string{"cert": {"key"}, "key": {"cert"}}
+	defs["Trust"].AllOf = trustRules()
+}
+
+// trustRules say that trust is keys, or one whole identity.
+func trustRules() []*jsonschema.Schema {
+	some := func(names ...string) *jsonschema.Schema {
+		s := &jsonschema.Schema{}
+		for _, name := range names {
+			s.AnyOf = append(s.AnyOf, &jsonschema.Schema{Required: []string{name}})
+		}
+		return s
+	}
+	both := func(names ...string) *jsonschema.Schema { return &jsonschema.Schema{Required: names} }
+	identity := some("issuer", "issuerRegExp", "subject", "subjectRegExp", "trustedRoot")
+	return []*jsonschema.Schema{
+		{If: both("publicKey"), Then: &jsonschema.Schema{Not: identity}},
+		{If: identity, Then: &jsonschema.Schema{AllOf: []*jsonschema.Schema{some("issuer", "issuerRegExp"), some("subject", "subjectRegExp")}}},
+		{Not: both("issuer", "issuerRegExp")},
+		{Not: both("subject", "subjectRegExp")},
+	}
 }
 
 // text gives a value as one line, for people.

@@ -1,9 +1,12 @@
 package e2e_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"testing"
+
+	"github.com/fluxcd/pkg/oci"
 
 	"github.com/artifactctl/artifactctl/test/fixture"
 	"github.com/artifactctl/artifactctl/test/oracle"
@@ -54,11 +57,33 @@ func guard(t *testing.T, fleet *fixture.Fleet, r *peers.Registry) {
 	t.Helper()
 	ctx := t.Context()
 	r.OnTag(func(w peers.TagWrite) {
-		ref := fmt.Sprintf("%s/%s@sha256:%x", r.Direct, w.Repository, sha256.Sum256(w.Manifest))
-		if err := oracle.FluxVerify(ctx, ref, fleet.Key.Public); err != nil {
+		if err := verifyTagged(ctx, fleet, r, w); err != nil {
 			t.Errorf("tag %s:%s is about to name unsigned bytes: %v", w.Repository, w.Tag, err)
 		}
 	})
+}
+
+// verifyTagged asks Flux about the bytes that a write of a tag is about to name.
+func verifyTagged(ctx context.Context, fleet *fixture.Fleet, r *peers.Registry, w peers.TagWrite) error {
+	ref := fmt.Sprintf("%s/%s@sha256:%x", r.Direct, w.Repository, sha256.Sum256(w.Manifest))
+	return oracle.FluxVerify(ctx, ref, fleet.Key.Public)
+}
+
+// The guard of the other tests sees a tool that tags before it signs, which is what Flux's own push does.
+func TestGuardSeesUnsignedTags(t *testing.T) {
+	fleet := fixture.NewFleet(t, fixture.Options{Apps: 1, Key: fixture.NewKey(t, "p256")})
+	for _, r := range peers.Registries(t) {
+		t.Run(r.Kind, func(t *testing.T) {
+			var caught []error
+			r.OnTag(func(w peers.TagWrite) { caught = append(caught, verifyTagged(t.Context(), fleet, r, w)) })
+			if _, err := oracle.FluxPush(t.Context(), r.Host+"/org/app:edge", fleet.Dir, oci.Metadata{Source: "s", Revision: "r"}); err != nil {
+				t.Fatal(err)
+			}
+			if len(caught) != 1 || caught[0] == nil {
+				t.Errorf("the guard says %v", caught)
+			}
+		})
+	}
 }
 
 // checkSigned checks that Flux accepts everything that a tag names.

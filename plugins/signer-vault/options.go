@@ -1,0 +1,159 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/artifactctl/artifactctl/plugins/signer"
+)
+
+// defaultMount is where the transit engine is unless it was mounted elsewhere.
+const defaultMount = "transit"
+
+// options is the with: block.
+type options struct {
+	address    string // empty: from the environment
+	namespace  string // empty: from the environment
+	mount      string
+	key        string
+	keyVersion int    // 0: the latest
+	tokenFile  string // empty: from the environment
+}
+
+// Names as the transit engine takes them for keys, and segments of a mount's path that mean themselves in a URL.
+var (
+	keyName      = regexp.MustCompile(`^\w([\w.-]*\w)?$`)
+	mountSegment = regexp.MustCompile(`^[^\s/?#%\\*+]+$`)
+)
+
+func parseOptions(with map[string]any) (options, error) {
+	o := options{mount: defaultMount}
+	known := []string{"key", "mount", "namespace", "keyVersion", "address", "tokenFile"}
+	for name, value := range with {
+		if !slices.Contains(known, name) {
+			return o, invalid(didYouMean(name, known), "unknown option %q", name)
+		}
+		if err := o.set(name, value); err != nil {
+			return o, err
+		}
+	}
+	if o.key == "" {
+		return o, invalid("write with: {key: NAME}, the name of a key in the transit engine", "option \"key\" is missing")
+	}
+	return o, nil
+}
+
+func (o *options) set(name string, value any) error {
+	if name == "keyVersion" {
+		return o.setVersion(value)
+	}
+	text, ok := value.(string)
+	if !ok || text == "" {
+		return invalid("", "option %q must be a text that is not empty", name)
+	}
+	switch name {
+	case "key":
+		o.key = text
+		return checkKey(text)
+	case "mount":
+		o.mount = strings.Trim(text, "/")
+		return checkPath(name, o.mount)
+	case "namespace":
+		o.namespace = strings.Trim(text, "/")
+		return checkPath(name, o.namespace)
+	case "address":
+		o.address = text
+		return checkAddress("option \"address\"", text)
+	default:
+		o.tokenFile = strings.TrimPrefix(text, "file://")
+		return nil
+	}
+}
+
+func (o *options) setVersion(value any) error {
+	text := fmt.Sprint(value)
+	if text == "latest" {
+		return nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return invalid("write keyVersion: 3, or leave it out for the latest", "option \"keyVersion\" must be a number from 1, or latest")
+	}
+	o.keyVersion = n
+	return nil
+}
+
+func checkKey(name string) error {
+	if keyName.MatchString(name) {
+		return nil
+	}
+	hint := "a key has a name of letters, digits, _, - and .; where the engine is mounted belongs into the option mount"
+	if _, last, ok := strings.Cut(name, "://"); ok && keyName.MatchString(last) {
+		hint = "write only the name: key: " + last
+	}
+	return invalid(hint, "option \"key\": %q is no name of a transit key", name)
+}
+
+func checkPath(option, path string) error {
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "." || segment == ".." || !mountSegment.MatchString(segment) {
+			return invalid("", "option %q: %q is no path that can be mounted", option, path)
+		}
+	}
+	return nil
+}
+
+// checkAddress never repeats an address that may hold a password.
+func checkAddress(where, address string) error {
+	u, err := url.Parse(address)
+	if err == nil && u.User != nil {
+		return invalid("the token belongs into VAULT_TOKEN or a file", "%s holds a user or password", where)
+	}
+	if err != nil || !slices.Contains([]string{"http", "https", "unix"}, u.Scheme) || u.Host+u.Path == "" {
+		return invalid("write it like https://vault.example.com:8200", "%s is no address of a server", where)
+	}
+	return nil
+}
+
+func invalid(hint, format string, args ...any) error {
+	return signer.WithHint(fmt.Errorf("%w: %s", signer.ErrInvalid, fmt.Sprintf(format, args...)), hint)
+}
+
+// didYouMean is advice for an unknown option: the known one that it begins, or that shares most letters with it.
+func didYouMean(name string, known []string) string {
+	name = strings.ToLower(name)
+	best, most := "", 0
+	for _, k := range known {
+		lower := strings.ToLower(k)
+		n := likeness(name, lower)
+		near := 3*n >= 2*max(len(name), len(lower)) || strings.HasPrefix(name, lower) || strings.HasPrefix(lower, name)
+		if near && n > most {
+			best, most = k, n
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	return "the options are: " + strings.Join(known, ", ")
+}
+
+// likeness is the length of the longest common subsequence of a and b.
+func likeness(a, b string) int {
+	row := make([]int, len(b)+1)
+	for i := range len(a) {
+		diagonal := 0
+		for j := range len(b) {
+			above := row[j+1]
+			row[j+1] = max(row[j], above)
+			if a[i] == b[j] {
+				row[j+1] = diagonal + 1
+			}
+			diagonal = above
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,147 @@
+package transit_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/artifactctl/artifactctl/test/fixture"
+	"github.com/artifactctl/artifactctl/test/oracle"
+	"github.com/artifactctl/artifactctl/test/peers"
+	"github.com/artifactctl/artifactctl/test/transit"
+)
+
+// signers is the part of publish.yaml that says who signs.
+const signers = `signer: vault
+signers:
+  vault:
+    plugin: signer-vault
+    env: [VAULT_ADDR, VAULT_TOKEN]
+    with: {key: artifacts}
+    trust: {publicKey: cosign.pub}
+`
+
+// Whatever the type of the key and the kind of registry: cosign and Flux accept what was published, with the key that the
+// server shows and no other, and a second run asks the server for no signature.
+func TestPublishedIsVerifiable(t *testing.T) {
+	cosign := oracle.NewCosign(t)
+	other := fixture.NewKey(t, "p256")
+	for keyType := range keyTypes() {
+		for _, format := range []string{"bundle", "legacy"} {
+			s := serve(t, "transit", "", keyType)
+			fleet := newFleet(t, s, format)
+			for _, r := range peers.Registries(t) {
+				t.Run(keyType+"/"+format+"/"+r.Kind, func(t *testing.T) {
+					publish(t, s, fleet, r)
+					verify(t, cosign, fleet, r, other)
+					before := len(s.Requests())
+					publish(t, s, fleet, r)
+					if signed := signatures(s.Requests()[before:]); signed > 1 { // the one that Open asks for
+						t.Errorf("a run with nothing to do asks for %d signatures", signed)
+					}
+				})
+			}
+		}
+	}
+}
+
+// Without the permission to sign, nothing is pushed at all, and the message says what is missing.
+func TestDeniedBeforeAnythingIsPushed(t *testing.T) {
+	s := serve(t, "transit", "", "ecdsa-p256")
+	fleet := newFleet(t, s, "bundle")
+	s.Allow(token, transit.Grant{Path: "transit/keys/artifacts", Capabilities: []string{"read"}})
+	r := peers.Distribution(t)
+	code, output := run(t, s, fleet, r, "--log-level", "debug")
+	if code != 3 || !strings.Contains(output, `path "transit/sign/artifacts/sha2-256" { capabilities = ["update"] }`) {
+		t.Errorf("exit status %d\n%s", code, output)
+	}
+	if r.Writes() != 0 {
+		t.Errorf("the registry was written to: %v", r.Requests())
+	}
+}
+
+// newFleet makes a fleet whose artifacts the key of the server signs.
+func newFleet(t *testing.T, s *transit.Server, format string) *fixture.Fleet {
+	t.Helper()
+	key := fixture.Key{Public: []byte(publicKey(t, s, "1")), Path: filepath.Join(t.TempDir(), "vault.pub")}
+	if err := os.WriteFile(key.Path, key.Public, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fleet := fixture.NewFleet(t, fixture.Options{Apps: 2, Format: format, Key: key})
+	text, err := os.ReadFile(filepath.Join(fleet.Dir, fixture.File))
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, found := strings.Cut(string(text), "signer: file\n")
+	if !found {
+		t.Fatalf("the fleet's publish.yaml is not as it was:\n%s", text)
+	}
+	if err := fleet.Write(fixture.File, head+signers); err != nil {
+		t.Fatal(err)
+	}
+	if err := fleet.Commit(t.Context(), "sign with Vault"); err != nil {
+		t.Fatal(err)
+	}
+	return fleet
+}
+
+// run runs `artifactctl publish` and returns its exit status and all that it printed. The token must not be in there.
+func run(t *testing.T, s *transit.Server, fleet *fixture.Fleet, r *peers.Registry, args ...string) (code int, output string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(peers.Product(t, false), "artifactctl"), append([]string{"publish"}, args...)...)
+	cmd.Dir = fleet.Dir
+	cmd.Env = append(fleet.Env("oci://"+r.Host+"/org"),
+		"PATH="+os.Getenv("PATH"), "HOME="+t.TempDir(), "NO_COLOR=1", "VAULT_ADDR="+s.URL, "VAULT_TOKEN="+token)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), token) {
+		t.Errorf("the token is shown:\n%s", out.String())
+	}
+	return cmd.ProcessState.ExitCode(), out.String()
+}
+
+func publish(t *testing.T, s *transit.Server, fleet *fixture.Fleet, r *peers.Registry) {
+	t.Helper()
+	if code, output := run(t, s, fleet, r, "--log-level", "debug"); code != 0 {
+		t.Fatalf("publish exits with %d\n%s", code, output)
+	}
+}
+
+// verify asks both oracles about what the rolling tag of each repository names.
+func verify(t *testing.T, cosign *oracle.Cosign, fleet *fixture.Fleet, r *peers.Registry, other fixture.Key) {
+	t.Helper()
+	for _, path := range fleet.Repositories {
+		repository := r.Direct + "/org/" + path
+		tags, err := oracle.Tags(t.Context(), repository)
+		if err != nil || tags["edge"] == "" {
+			t.Fatalf("tags of %s are %v, %v", path, tags, err)
+		}
+		ref := repository + "@" + tags["edge"]
+		if err := cosign.Verify(t.Context(), ref, fleet.Key.Path); err != nil {
+			t.Errorf("cosign refuses the right key: %v", err)
+		}
+		if err := oracle.FluxVerify(t.Context(), ref, fleet.Key.Public); err != nil {
+			t.Errorf("flux refuses the right key: %v", err)
+		}
+		if err := oracle.FluxVerify(t.Context(), ref, other.Public); err == nil {
+			t.Error("flux accepts a wrong key")
+		}
+	}
+}
+
+// signatures counts the requests to sign.
+func signatures(requests []transit.Request) int {
+	n := 0
+	for _, r := range requests {
+		if strings.Contains(r.Path, "/sign/") {
+			n++
+		}
+	}
+	return n
+}
