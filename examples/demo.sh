@@ -51,4 +51,4 @@ artifactctl publish
 artifactctl verify
 
 say 'The registry is a directory of OCI image layouts:'
-find out -maxdepth 2 -name index.json | sort
+find out -name index.json | sort

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -131,15 +132,31 @@ func (g *gate) requests() []string {
 }
 
 // registryCommand is `registry fail METHOD SUBSTRING STATUS`, `registry heal`, `registry tags REPOSITORY`, which prints
-// to the file tags, and `registry writes N`, which wants that many writing requests since the last `registry heal`.
+// to the file tags, `registry writes N`, which wants that many writing requests since the last `registry heal`,
+// `registry hang`, which answers nothing more, and `registry wait`, which waits for a request.
 func registryCommand(ts *testscript.TestScript, neg bool, args []string) {
 	g, _ := ts.Value(registryKey{}).(*gate)
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: registry fail|heal|tags|writes")
+		ts.Fatalf("usage: registry fail|heal|tags|writes|hang|wait")
+	}
+	if args[0] == "wait" {
+		deadline := time.Now().Add(time.Minute)
+		for len(g.requests()) == 0 {
+			if time.Now().After(deadline) {
+				ts.Fatalf("the registry was asked nothing")
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch args[0] {
+	case "hang":
+		g.fail = func(_ http.ResponseWriter, r *http.Request) bool {
+			<-r.Context().Done()
+			return true
+		}
 	case "fail":
 		method, part, status := args[1], args[2], args[3]
 		g.fail = func(w http.ResponseWriter, r *http.Request) bool {

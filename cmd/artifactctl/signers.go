@@ -40,11 +40,11 @@ func (s *session) findPolicy(ctx context.Context, sign bool) error {
 	}
 	s.engine.Signer = process
 	if trust != nil {
-		if len(info.PublicKey) > 0 && !trust.Trusts(info.PublicKey) {
-			return usagef("put the signer's public key into trust, or sign with the key that is trusted",
-				"%s: signer %q signs as %s, which its trust does not accept", s.cfg.File, s.cfg.Signer, info.Identity)
-		}
-		return nil
+		return s.checkSigner(*trust, info)
+	}
+	if len(info.PublicKey) == 0 {
+		return usagef("write trust: {issuer: …, subject: …, trustedRoot: …} for this signer",
+			"%s: signer %q signs with certificates, as %s, and has no trust to check them with", s.cfg.File, s.cfg.Signer, info.Identity)
 	}
 	policy, err := attest.KeyPolicy(info.PublicKey)
 	if err != nil {
@@ -53,6 +53,20 @@ func (s *session) findPolicy(ctx context.Context, sign bool) error {
 	s.warn(fmt.Sprintf("signers.%s has no trust: signatures are checked with the key that the signer reports, %s", s.cfg.Signer, info.Identity))
 	s.engine.Policy = policy
 	return nil
+}
+
+// checkSigner refuses a signer whose signatures trust will not accept, before anything is pushed. Which identity a
+// certificate names shows only in its first signature; that is checked before it is attached.
+func (s *session) checkSigner(trust attest.Policy, info signer.Info) error {
+	certified := len(info.PublicKey) == 0
+	if certified == trust.ByIdentity() && (certified || trust.Trusts(info.PublicKey)) {
+		return nil
+	}
+	hint := "put the signer's public key into trust, or sign with the key that is trusted"
+	if certified {
+		hint = "trust the issuer and the subject of its certificates, or sign with the key that is trusted"
+	}
+	return usagef(hint, "%s: signer %q signs as %s, which its trust does not accept", s.cfg.File, s.cfg.Signer, info.Identity)
 }
 
 // startSigner starts and opens the plugin of a signer. It gets the variables that publish.yaml lists for it, and no
