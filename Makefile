@@ -3,6 +3,7 @@ GO      ?= go
 BIN     := bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
+ORACLES := test test/transit test/keyless
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: build demo test test-product test-oracles lint generate bench clean
@@ -19,12 +20,12 @@ test-product: ## the product's own tests, with the race detector
 	$(GO) vet ./...
 	$(GO) test -race ./...
 
-test-oracles: ## cosign, Flux's verification and real registries as judges
-	cd test && $(GO) vet ./... && $(GO) test -timeout 35m ./...
+test-oracles: ## cosign, Flux's verification, real registries, Vault's transit engine, a private Sigstore
+	for module in $(ORACLES); do (cd $$module && $(GO) vet ./... && $(GO) test -timeout 30m ./...) || exit 1; done
 
 lint: ## golangci-lint, pinned
 	$(GO) run $(GOLANGCI) run ./...
-	cd test && $(GO) run $(GOLANGCI) run --config ../.golangci.yml ./...
+	for module in $(ORACLES); do (cd $$module && $(GO) run $(GOLANGCI) run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
 generate: ## protocol, schemas and generated docs; a test fails when they are stale
 	$(GO) generate ./plugins/signer/rpc/...

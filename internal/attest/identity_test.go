@@ -26,6 +26,7 @@ import (
 	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/testing/ca"
+	"github.com/sigstore/sigstore-go/pkg/tlog"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -202,6 +203,14 @@ func (s *sigstore) sign(t *testing.T, r signer.Request, subject, issuer string, 
 	}
 	logged := entry.TransparencyLogEntry()
 	logged.KindVersion = &protorekor.KindVersion{Kind: "dsse", Version: "0.0.1"}
+	promise, err := s.RekorSignPayload(tlog.RekorPayload{
+		Body: base64.StdEncoding.EncodeToString(logged.CanonicalizedBody), IntegratedTime: logged.IntegratedTime,
+		LogIndex: logged.LogIndex, LogID: hex.EncodeToString(logged.LogId.KeyId),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logged.InclusionPromise = &protorekor.InclusionPromise{SignedEntryTimestamp: promise}
 	return bundleWith(t, r, leaf, sig, logged, stamp, edit)
 }
 
@@ -334,13 +343,13 @@ func TestIdentityIsRefused(t *testing.T) {
 		"no SCT":                {plain, r, s.sign(t, r, subject, issuer, nil, nil), "signed certificate timestamp"},
 		"SCT by another log":    {plain, r, s.sign(t, r, subject, issuer, other.certificateLog, nil), "signed certificate timestamp"},
 		"no log entry":          {plain, r, edited(func(m *protobundle.VerificationMaterial) { m.TlogEntries = nil }), "log"},
-		"no promise of the log": {plain, r, entry(func(e *protorekor.TransparencyLogEntry) { e.InclusionPromise = nil }), ""},
-		"another time":          {plain, r, entry(func(e *protorekor.TransparencyLogEntry) { e.IntegratedTime++ }), ""},
-		"time left out":         {plain, r, entry(func(e *protorekor.TransparencyLogEntry) { e.IntegratedTime = 0 }), ""},
-		"entry of another":      {plain, r, edited(func(m *protobundle.VerificationMaterial) { m.TlogEntries[0] = entryOf(t, good) }), ""},
+		"no promise of the log": {plain, r, entry(func(e *protorekor.TransparencyLogEntry) { e.InclusionPromise = nil }), "integrated timestamps"},
+		"another time":          {plain, r, entry(func(e *protorekor.TransparencyLogEntry) { e.IntegratedTime++ }), "log inclusion"},
+		"time left out":         {plain, r, entry(func(e *protorekor.TransparencyLogEntry) { e.IntegratedTime = 0 }), "log inclusion"},
+		"entry of another":      {plain, r, edited(func(m *protobundle.VerificationMaterial) { m.TlogEntries[0] = entryOf(t, good) }), "log inclusion"},
 		"attestation":           {plain, attestation, s.sign(t, attestation, subject, issuer, s.certificateLog, nil), "attestation"},
 		"other artifact":        {plain, r, s.sign(t, request(t, artifact.FormatBundle, digestB), subject, issuer, s.certificateLog, nil), "another payload"},
-		"by a key":              {plain, r, keyed, ""},
+		"by a key":              {plain, r, keyed, "not signed by"},
 		"Rekor v2, no SCT":      {plain, r, s.signV2(t, r, nil), "signed certificate timestamp"},
 		"Rekor v2, no timestamp": {plain, r, s.signV2(t, r, func(b *protobundle.Bundle) {
 			b.VerificationMaterial.TimestampVerificationData = nil

@@ -105,7 +105,7 @@ func (s *server) read(ctx context.Context, path string, answer any) error {
 	defer func() { _ = response.Body.Close() }()
 	secret, err := api.ParseSecret(response.Body)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errForeign, err)
+		return err
 	}
 	return decode(secret, answer)
 }
@@ -125,12 +125,9 @@ func decode(secret *api.Secret, answer any) error {
 	}
 	text, err := json.Marshal(secret.Data)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errForeign, err)
+		return err
 	}
-	if err := json.Unmarshal(text, answer); err != nil {
-		return fmt.Errorf("%w: %w", errForeign, err)
-	}
-	return nil
+	return json.Unmarshal(text, answer)
 }
 
 // environmentError explains a variable that vault/api cannot use. A URL is left out, since that of a proxy may hold a

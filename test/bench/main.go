@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -26,12 +27,12 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out io.Writer, apps, loop int, kind string) error {
+func run(ctx context.Context, out io.Writer, apps, loop int, kind string) (err error) {
 	dir, err := os.MkdirTemp("", "bench-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	key, err := fixture.MakeKey("p256", dir)
 	if err != nil {
 		return err

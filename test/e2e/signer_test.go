@@ -36,7 +36,7 @@ func TestNoProcessOutlivesItsHost(t *testing.T) {
 func ownPrograms(t *testing.T) string {
 	t.Helper()
 	from := peers.Product(t, true)
-	dir, err := os.MkdirTemp(filepath.Dir(from), "own-") // on the same file system
+	dir, err := os.MkdirTemp(filepath.Dir(from), "own-") //nolint:usetesting // links need the same file system
 	if err != nil {
 		t.Fatal(err)
 	}

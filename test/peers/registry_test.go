@@ -18,7 +18,7 @@ func TestRegistryKinds(t *testing.T) {
 	for _, r := range peers.Registries(t) {
 		t.Run(r.Kind, func(t *testing.T) {
 			ref := push(t, r)
-			response, err := http.Get("http://" + r.Host + "/v2/some/app/referrers/" + ref.DigestStr()) //nolint:noctx // loopback
+			response, err := http.Get("http://" + r.Host + "/v2/some/app/referrers/" + ref.DigestStr())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,7 +85,7 @@ func TestFaults(t *testing.T) {
 	url := "http://" + r.Host + "/v2/some/app/manifests/v1"
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // a reused connection would be retried
 	for i, want := range []int{http.StatusTooManyRequests, 0, http.StatusOK} {
-		response, err := client.Head(url) //nolint:noctx // loopback
+		response, err := client.Head(url)
 		if err != nil {
 			if want != 0 {
 				t.Fatalf("request %d: %v", i, err)

@@ -25,25 +25,28 @@ signers:
 `
 
 // Whatever the type of the key and the kind of registry: cosign and Flux accept what was published, with the key that the
-// server shows and no other, and a second run asks the server for no signature.
+// server shows and no other, in the format of today and the legacy one. A second run asks the server for one signature
+// only, the probe of Open.
 func TestPublishedIsVerifiable(t *testing.T) {
 	cosign := oracle.NewCosign(t)
 	other := fixture.NewKey(t, "p256")
 	for keyType := range keyTypes() {
-		for _, format := range []string{"bundle", "legacy"} {
-			s := serve(t, "transit", "", keyType)
-			fleet := newFleet(t, s, format)
-			for _, r := range peers.Registries(t) {
-				t.Run(keyType+"/"+format+"/"+r.Kind, func(t *testing.T) {
-					publish(t, s, fleet, r)
-					verify(t, cosign, fleet, r, other)
-					before := len(s.Requests())
-					publish(t, s, fleet, r)
-					if signed := signatures(s.Requests()[before:]); signed > 1 { // the one that Open asks for
-						t.Errorf("a run with nothing to do asks for %d signatures", signed)
-					}
-				})
-			}
+		s := serve(t, "transit", "", keyType)
+		fleet := newFleet(t, s, "both")
+		for _, r := range peers.Registries(t) {
+			t.Run(keyType+"/"+r.Kind, func(t *testing.T) {
+				before := signatures(s)
+				publish(t, s, fleet, r)
+				if n, want := signatures(s)-before, 1+2*len(fleet.Repositories); n != want {
+					t.Errorf("the run asked for %d signatures, want %d", n, want)
+				}
+				verify(t, cosign, fleet, r, other)
+				before = signatures(s)
+				publish(t, s, fleet, r)
+				if n := signatures(s) - before; n != 1 {
+					t.Errorf("a run with nothing to do asks for %d signatures", n)
+				}
+			})
 		}
 	}
 }
@@ -70,7 +73,7 @@ func newFleet(t *testing.T, s *transit.Server, format string) *fixture.Fleet {
 	if err := os.WriteFile(key.Path, key.Public, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	fleet := fixture.NewFleet(t, fixture.Options{Apps: 2, Format: format, Key: key})
+	fleet := fixture.NewFleet(t, fixture.Options{Apps: 1, Format: format, Key: key})
 	text, err := os.ReadFile(filepath.Join(fleet.Dir, fixture.File))
 	if err != nil {
 		t.Fatal(err)
@@ -126,6 +129,12 @@ func verify(t *testing.T, cosign *oracle.Cosign, fleet *fixture.Fleet, r *peers.
 		if err := cosign.Verify(t.Context(), ref, fleet.Key.Path); err != nil {
 			t.Errorf("cosign refuses the right key: %v", err)
 		}
+		if err := cosign.Verify(t.Context(), ref, fleet.Key.Path, "--new-bundle-format=false"); err != nil {
+			t.Errorf("cosign refuses the legacy signature: %v", err)
+		}
+		if err := cosign.Verify(t.Context(), ref, other.Path); err == nil {
+			t.Error("cosign accepts a wrong key")
+		}
 		if err := oracle.FluxVerify(t.Context(), ref, fleet.Key.Public); err != nil {
 			t.Errorf("flux refuses the right key: %v", err)
 		}
@@ -135,10 +144,10 @@ func verify(t *testing.T, cosign *oracle.Cosign, fleet *fixture.Fleet, r *peers.
 	}
 }
 
-// signatures counts the requests to sign.
-func signatures(requests []transit.Request) int {
+// signatures counts the requests to sign so far.
+func signatures(s *transit.Server) int {
 	n := 0
-	for _, r := range requests {
+	for _, r := range s.Requests() {
 		if strings.Contains(r.Path, "/sign/") {
 			n++
 		}

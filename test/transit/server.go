@@ -16,6 +16,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/hashicorp/go-hclog"
 	engine "github.com/hashicorp/vault/builtin/logical/transit"
 	"github.com/hashicorp/vault/sdk/logical"
 )
@@ -66,6 +67,7 @@ func newServer(ctx context.Context, mount, namespace string) (*Server, error) {
 	storage := &logical.InmemStorage{}
 	config := logical.TestBackendConfig()
 	config.StorageView = storage
+	config.Logger = hclog.NewNullLogger()
 	backend, err := engine.Factory(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("make the engine: %w", err)

@@ -119,7 +119,7 @@ func TestWhereItLooks(t *testing.T) {
 func TestVersions(t *testing.T) {
 	s := serve(t, "transit", "", "ecdsa-p256")
 	first := publicKey(t, s, "1")
-	env := []string{"VAULT_ADDR=" + s.URL, "VAULT_TOKEN=" + token}
+	env := []string{"VAULT_ADDR=" + s.URL, "VAULT_TOKEN=" + token, "VAULT_MAX_RETRIES=0"}
 	running := start(t, env...)
 	if info, err := running.Open(t.Context(), map[string]any{"key": "artifacts"}); err != nil || string(info.PublicKey) != first {
 		t.Fatalf("announced %s, %v", info.PublicKey, err)
@@ -174,10 +174,10 @@ func TestOpenRefuses(t *testing.T) {
 		"symmetric":       {transit.RootToken, map[string]any{"key": "aes"}, signer.ErrInvalid, `key transit/keys/aes: invalid signer configuration: it is of type "aes256-gcm96", which Flux cannot verify`, "ecdsa-p256"},
 		"hmac":            {transit.RootToken, map[string]any{"key": "hmac"}, signer.ErrInvalid, `it is of type "hmac"`, "ecdsa-p256"},
 		"derived":         {transit.RootToken, map[string]any{"key": "derived"}, signer.ErrInvalid, "it is derived", "derived=true"},
-		"may not read":    {"hvs.nobody", map[string]any{"key": "artifacts"}, signer.ErrDenied, "read transit/keys/artifacts: signer was denied: 403", `path "transit/keys/artifacts" { capabilities = ["read"] }`},
-		"may not sign":    {"hvs.reader", map[string]any{"key": "artifacts"}, signer.ErrDenied, "sign with transit/sign/artifacts/sha2-256: signer was denied: 403", `path "transit/sign/artifacts/sha2-256" { capabilities = ["update"] }`},
-		"unknown token":   {"hvs.unknown", map[string]any{"key": "artifacts"}, signer.ErrDenied, "permission denied * invalid token", "has expired"},
-		"no token":        {"", map[string]any{"key": "artifacts"}, signer.ErrDenied, "permission denied", "VAULT_TOKEN"},
+		"may not read":    {"hvs.nobody", map[string]any{"key": "artifacts"}, signer.ErrDenied, "read transit/keys/artifacts: signer was denied: 403 permission denied", `path "transit/keys/artifacts" { capabilities = ["read"] }`},
+		"may not sign":    {"hvs.reader", map[string]any{"key": "artifacts"}, signer.ErrDenied, "sign with transit/sign/artifacts/sha2-256: signer was denied: 403 permission denied", `path "transit/sign/artifacts/sha2-256" { capabilities = ["update"] }`},
+		"unknown token":   {"hvs.unknown", map[string]any{"key": "artifacts"}, signer.ErrDenied, "read transit/keys/artifacts: signer was denied: 403 permission denied, invalid token", "has expired"},
+		"no token":        {"", map[string]any{"key": "artifacts"}, signer.ErrDenied, "403 permission denied", "VAULT_TOKEN"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

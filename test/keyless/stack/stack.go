@@ -14,7 +14,7 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/root"
 )
 
-// Stack is a running Sigstore. All of it is safe for concurrent use.
+// Stack is a running Sigstore. All of it is safe for concurrent use. Stacks share nothing but the timestamp authority.
 type Stack struct {
 	Issuer *Issuer
 
@@ -27,7 +27,8 @@ type Stack struct {
 	rekor  *rekor
 }
 
-// Start starts a Sigstore for the time of a test. Its authorities and logs are nobody else's.
+// Start starts a Sigstore for the time of a test. Its certificate authority and its logs
+// are nobody else's.
 func Start(t testing.TB) *Stack {
 	t.Helper()
 	s, err := start(t.Context(), t.TempDir(), t.Cleanup)
@@ -52,10 +53,9 @@ func start(ctx context.Context, dir string, atEnd func(func())) (*Stack, error) 
 		return nil, err
 	}
 	atEnd(s.fulcio.server.Close)
-	if s.tsa, err = newTimestampAuthority(); err != nil {
+	if s.tsa, err = sharedTimestampAuthority(); err != nil {
 		return nil, err
 	}
-	atEnd(s.tsa.server.Close)
 	if s.rekor, err = newRekor(ctx, dir); err != nil {
 		return nil, err
 	}

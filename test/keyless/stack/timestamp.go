@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http/httptest"
+	"sync"
 	"time"
 
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
@@ -21,6 +22,10 @@ type timestampAuthority struct {
 	url    string              // of the endpoint itself
 	chain  []*x509.Certificate // leaf first, root last
 }
+
+// sharedTimestampAuthority is started once for all Stacks and lives as long as the process: its server keeps the key in
+// a global variable, so that a second one would take the place of the first.
+var sharedTimestampAuthority = sync.OnceValues(newTimestampAuthority)
 
 // newTimestampAuthority sets viper's global values, for that is where the server looks for its own.
 func newTimestampAuthority() (*timestampAuthority, error) {
@@ -46,7 +51,7 @@ func (a *timestampAuthority) fetchChain() ([]*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+	"github.com/sigstore/sigstore-go/pkg/sign"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/artifactctl/artifactctl/plugins/signer"
+)
+
+// tries is how often a signature is made anew: because Rekor has it already, or because its certificate ended meanwhile.
+const tries = 3
+
+// keylessSigner is a signer.Signer for whoever runs it. Its fields are set by Open and only read afterwards.
+type keylessSigner struct {
+	services  services
+	network   network
+	authority *authority
+	check     selfCheck
+}
+
+func newKeylessSigner() *keylessSigner { return &keylessSigner{network: newNetwork()} }
+
+// Open finds the services and the identity token, and gets the certificate of the run: who may not sign learns it here.
+func (s *keylessSigner) Open(ctx context.Context, with map[string]any) (signer.Info, error) {
+	if err := ctx.Err(); err != nil {
+		return signer.Info{}, err
+	}
+	o, err := parseOptions(with)
+	if err != nil {
+		return signer.Info{}, err
+	}
+	if s.services, err = findServices(o, time.Now()); err != nil {
+		return signer.Info{}, err
+	}
+	if s.check, err = newSelfCheck(o.trustedRoot); err != nil {
+		return signer.Info{}, err
+	}
+	tokens, err := findToken(o, s.network)
+	if err != nil {
+		return signer.Info{}, err
+	}
+	s.authority = newAuthority(s.services.fulcio, tokens, s.network, s.check.certificate)
+	first, err := s.authority.credential(ctx)
+	if err != nil {
+		return signer.Info{}, err
+	}
+	identity, err := first.identity()
+	if err != nil {
+		return signer.Info{}, err
+	}
+	return signer.Info{
+		Name: "signer-keyless", Version: version(), Identity: identity, Algorithm: "ecdsa-p256-sha256", Warnings: s.services.warnings(),
+	}, nil
+}
+
+// Sign makes a bundle with the certificate of the run, the timestamps and the log entries of its services.
+func (s *keylessSigner) Sign(ctx context.Context, r signer.Request) (signer.Signature, error) {
+	if err := ctx.Err(); err != nil {
+		return signer.Signature{}, err
+	}
+	if r.PayloadType == signer.PayloadSimpleSigning {
+		return signer.Signature{}, invalid("write signature: {format: bundle}, or sign with signer-file or signer-vault",
+			"a signature in the legacy format cannot bring a certificate with all its evidence")
+	}
+	if _, err := signer.SigningInput(r); err != nil {
+		return signer.Signature{}, err
+	}
+	for try := 1; ; try++ {
+		made, again, err := s.sign(ctx, r)
+		if err == nil {
+			return encode(made)
+		}
+		if !again || try == tries {
+			return signer.Signature{}, err
+		}
+	}
+}
+
+// sign makes one signature. It says whether making another one may help.
+func (s *keylessSigner) sign(ctx context.Context, r signer.Request) (made *protobundle.Bundle, again bool, err error) {
+	c, err := s.authority.credential(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	// What is stamped after the certificate's end is worth nothing.
+	valid, cancel := context.WithDeadline(ctx, c.ends)
+	defer cancel()
+	o := sign.BundleOptions{Context: valid, CertificateProvider: c}
+	for _, url := range s.services.stampers {
+		o.TimestampAuthorities = append(o.TimestampAuthorities, sign.NewTimestampAuthority(
+			&sign.TimestampAuthorityOptions{URL: url, Timeout: -1, Transport: s.network.transport(valid, "timestamp authority")}))
+	}
+	for _, l := range s.services.logs {
+		client, err := s.network.logClient(valid, l)
+		if err != nil {
+			return nil, false, err
+		}
+		o.TransparencyLogs = append(o.TransparencyLogs, client)
+	}
+	made, err = sign.Bundle(&sign.DSSEData{Data: r.Payload, PayloadType: r.PayloadType}, c.key, o)
+	switch {
+	case errors.Is(err, errLogged):
+		return nil, true, fmt.Errorf("%w: Rekor: %w", signer.ErrUnavailable, err)
+	case err != nil && ctx.Err() == nil && valid.Err() != nil:
+		return nil, true, fmt.Errorf("%w: the certificate ended before its signature was logged: %w", signer.ErrUnavailable, plain(ctx, "sign", err))
+	case err != nil:
+		return nil, false, plain(ctx, "sign", err)
+	}
+	return made, false, s.check.bundle(made)
+}
+
+// encode writes a bundle as compact JSON: protojson puts in spaces at random.
+func encode(made *protobundle.Bundle) (signer.Signature, error) {
+	text, err := protojson.Marshal(made)
+	if err != nil {
+		return signer.Signature{}, fmt.Errorf("encode the bundle: %w", err)
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, text); err != nil {
+		return signer.Signature{}, fmt.Errorf("encode the bundle: %w", err)
+	}
+	return signer.Signature{MediaType: signer.BundleMediaType, Content: compact.Bytes()}, nil
+}
+
+func version() string {
+	if build, ok := debug.ReadBuildInfo(); ok && build.Main.Version != "" {
+		return build.Main.Version
+	}
+	return "(devel)"
+}

@@ -1,0 +1,64 @@
+package keyless_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/artifactctl/artifactctl/test/keyless/stack"
+)
+
+// cosign is the cosign command of the other tests, with a home of its own and one Sigstore that it knows.
+type cosign struct{ program, home, trustedRoot string }
+
+func newCosign(t *testing.T, s *stack.Stack) *cosign {
+	t.Helper()
+	c := &cosign{home: t.TempDir()}
+	c.trustedRoot = filepath.Join(c.home, "trusted_root.json")
+	if err := os.WriteFile(c.trustedRoot, s.TrustedRoot(t), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if c.program, err = findCosign(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// findCosign takes the program that the other tests have built, or builds the version that they pin.
+func findCosign(ctx context.Context) (string, error) {
+	built, err := filepath.Glob(filepath.Join("..", "bin", "cosign-v3*"))
+	if err != nil {
+		return "", err
+	}
+	for _, path := range built {
+		if filepath.Ext(path) != ".new" {
+			return filepath.Abs(path)
+		}
+	}
+	cmd := exec.CommandContext(ctx, "go", "tool", "-n", "github.com/sigstore/cosign/v3/cmd/cosign")
+	cmd.Dir = ".."
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("build cosign: %w\n%s", err, stderr.String())
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// verify asks cosign whether an artifact was signed by an identity.
+func (c *cosign) verify(ctx context.Context, ref, subject, issuer string) error {
+	cmd := exec.CommandContext(ctx, c.program, "verify", "--trusted-root", c.trustedRoot,
+		"--certificate-identity", subject, "--certificate-oidc-issuer", issuer, ref)
+	cmd.Dir = c.home
+	cmd.Env = []string{"HOME=" + c.home, "TUF_ROOT=" + filepath.Join(c.home, "tuf"), "PATH=" + os.Getenv("PATH"), "NO_PROXY=127.0.0.1"}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("cosign verify %s: %w\n%s", ref, err, out)
+	}
+	return nil
+}
