@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"strings"
 
 	"github.com/artifactctl/artifactctl/plugins/signer"
@@ -39,17 +38,16 @@ func (r reference) String() string {
 
 func parseOptions(with map[string]any) (options, error) {
 	var o options
-	known := []string{"key", "password"}
+	if err := signer.CheckOptions(with, "key", "password"); err != nil {
+		return o, err
+	}
 	for name, value := range with {
-		if !slices.Contains(known, name) {
-			return o, invalid(didYouMean(name, known), "unknown option %q", name)
-		}
 		text, ok := value.(string)
 		if !ok || text == "" {
-			return o, invalid("", "option %q must be a text that is not empty", name)
+			return o, signer.Invalidf("", "option %q must be a text that is not empty", name)
 		}
 		if strings.Contains(text, "-----BEGIN") {
-			return o, invalid("keep the key in a file or a variable: key: env://COSIGN_KEY", "option %q holds the key itself; publish.yaml must hold no secrets", name)
+			return o, signer.Invalidf("keep the key in a file or a variable: key: env://COSIGN_KEY", "option %q holds the key itself; publish.yaml must hold no secrets", name)
 		}
 		ref := parseReference(text)
 		if name == "key" {
@@ -57,12 +55,12 @@ func parseOptions(with map[string]any) (options, error) {
 			continue
 		}
 		if ref.env == "" && !strings.HasPrefix(text, "file://") {
-			return o, invalid("write password: env://NAME or password: file://PATH", "option \"password\" is no reference; publish.yaml must hold no secrets")
+			return o, signer.Invalidf("write password: env://NAME or password: file://PATH", "option \"password\" is no reference; publish.yaml must hold no secrets")
 		}
 		o.password = &ref
 	}
 	if o.key == (reference{}) {
-		return o, invalid("write with: {key: env://COSIGN_KEY} or with: {key: cosign.key}", "option \"key\" is missing")
+		return o, signer.Invalidf("write with: {key: env://COSIGN_KEY} or with: {key: cosign.key}", "option \"key\" is missing")
 	}
 	return o, nil
 }
@@ -79,20 +77,20 @@ func (r reference) read() ([]byte, []string, error) {
 	if r.env != "" {
 		value, ok := os.LookupEnv(r.env)
 		if !ok {
-			return nil, nil, invalid(fmt.Sprintf("set %s, and list it under `env` of this signer in publish.yaml: a plugin sees no other variables", r.env), "variable %s is not set", r.env)
+			return nil, nil, signer.Invalidf(fmt.Sprintf("set %s, and list it under `env` of this signer in publish.yaml: a plugin sees no other variables", r.env), "variable %s is not set", r.env)
 		}
 		return []byte(value), nil, nil
 	}
 	info, err := os.Stat(r.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil, invalid("paths relate to the directory of publish.yaml", "file %s does not exist", r.path)
+		return nil, nil, signer.Invalidf("paths relate to the directory of publish.yaml", "file %s does not exist", r.path)
 	case err != nil:
 		return nil, nil, signer.WithHint(fmt.Errorf("%w: read %s: %w", signer.ErrInvalid, r.path, cause(err)), "check the permissions of the file and its directories")
 	case !info.Mode().IsRegular():
-		return nil, nil, invalid("name the file itself", "%s is no regular file", r.path)
+		return nil, nil, signer.Invalidf("name the file itself", "%s is no regular file", r.path)
 	case info.Size() > cosignkey.MaxSize:
-		return nil, nil, invalid("is it the right file?", "file %s is too large (%d bytes)", r.path, info.Size())
+		return nil, nil, signer.Invalidf("is it the right file?", "file %s is too large (%d bytes)", r.path, info.Size())
 	}
 	text, err := os.ReadFile(r.path)
 	if err != nil {
@@ -111,42 +109,6 @@ func cause(err error) error {
 		return path.Err
 	}
 	return err
-}
-
-func invalid(hint, format string, args ...any) error {
-	return signer.WithHint(fmt.Errorf("%w: %s", signer.ErrInvalid, fmt.Sprintf(format, args...)), hint)
-}
-
-// didYouMean is advice for an unknown option.
-func didYouMean(name string, known []string) string {
-	lower := strings.ToLower(name)
-	for _, k := range known {
-		if strings.HasPrefix(lower, k) || strings.HasPrefix(k, lower) || distance(lower, k) <= 2 {
-			return fmt.Sprintf("did you mean %q?", k)
-		}
-	}
-	return "the options are: " + strings.Join(known, ", ")
-}
-
-// distance is how many characters must be inserted, removed or replaced to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func version() string {

@@ -29,7 +29,7 @@ func newSelfCheck(path string) (selfCheck, error) {
 	}
 	trusted, err := root.NewTrustedRootFromJSON(text)
 	if err != nil {
-		return selfCheck{}, invalid("`cosign trusted-root create` writes one", "option \"trustedRoot\": %s is no trusted root: %v", path, err)
+		return selfCheck{}, signer.Invalidf("`cosign trusted-root create` writes one", "option \"trustedRoot\": %s is no trusted root: %v", path, err)
 	}
 	return selfCheck{trusted, path}, nil
 }

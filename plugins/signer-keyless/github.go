@@ -25,14 +25,14 @@ func githubSource(n network, address, bearer string) tokenSource {
 	return tokenSource{"GitHub Actions", func(ctx context.Context) (string, error) {
 		u, err := url.Parse(address)
 		if err != nil || u.Host == "" {
-			return "", invalid("GitHub sets the variable itself: pass it on unchanged", "%s holds no URL", githubURL)
+			return "", signer.Invalidf("GitHub sets the variable itself: pass it on unchanged", "%s holds no URL", githubURL)
 		}
 		query := u.Query()
 		query.Set("audience", audience)
 		u.RawQuery = query.Encode()
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 		if err != nil {
-			return "", invalid("", "%s holds no URL", githubURL)
+			return "", signer.Invalidf("", "%s holds no URL", githubURL)
 		}
 		request.Header.Set("Authorization", "Bearer "+bearer)
 		response, err := n.client(ctx, "GitHub").Do(request)

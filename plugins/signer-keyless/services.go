@@ -11,6 +11,8 @@ import (
 
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/sign"
+
+	"github.com/artifactctl/artifactctl/plugins/signer"
 )
 
 // services are the parts of a Sigstore that sign.
@@ -31,13 +33,13 @@ func findServices(o options, now time.Time) (s services, err error) {
 	named := o.fulcioURL+o.rekorURL+o.tsaURL != "" || o.rekorVersion != 0
 	switch {
 	case o.signingConfig != "" && named:
-		return s, invalid("remove signingConfig, or fulcioURL, rekorURL, rekorVersion and tsaURL", "option \"signingConfig\" names all services already")
+		return s, signer.Invalidf("remove signingConfig, or fulcioURL, rekorURL, rekorVersion and tsaURL", "option \"signingConfig\" names all services already")
 	case o.signingConfig != "":
 		s, err = servicesOfFile(o.signingConfig, now)
 	case named:
 		s, err = servicesOfOptions(o)
 	default:
-		return s, invalid("write with: {fulcioURL: …, rekorURL: …, tsaURL: …}, or with: {signingConfig: FILE}; the public Sigstore is not looked up",
+		return s, signer.Invalidf("write with: {fulcioURL: …, rekorURL: …, tsaURL: …}, or with: {signingConfig: FILE}; the public Sigstore is not looked up",
 			"options name no Sigstore that could certify and log signatures")
 	}
 	if err != nil {
@@ -49,7 +51,7 @@ func findServices(o options, now time.Time) (s services, err error) {
 func servicesOfOptions(o options) (services, error) {
 	for _, c := range []struct{ name, value string }{{"fulcioURL", o.fulcioURL}, {"rekorURL", o.rekorURL}} {
 		if c.value == "" {
-			return services{}, invalid("fulcioURL and rekorURL are needed, and tsaURL unless rekorVersion is 1", "option %q is missing", c.name)
+			return services{}, signer.Invalidf("fulcioURL and rekorURL are needed, and tsaURL unless rekorVersion is 1", "option %q is missing", c.name)
 		}
 	}
 	s := services{fulcio: o.fulcioURL, logs: []logService{{o.rekorURL, 2}}}
@@ -71,16 +73,16 @@ func servicesOfFile(path string, now time.Time) (services, error) {
 	}
 	config, err := root.NewSigningConfigFromJSON(text)
 	if err != nil {
-		return services{}, invalid("`cosign signing-config create` writes one", "option \"signingConfig\": %s is no signing config v0.2: %v", path, err)
+		return services{}, signer.Invalidf("`cosign signing-config create` writes one", "option \"signingConfig\": %s is no signing config v0.2: %v", path, err)
 	}
 	fulcio, err := root.SelectService(config.FulcioCertificateAuthorityURLs(), sign.FulcioAPIVersions, now)
 	if err != nil {
-		return services{}, invalid("", "option \"signingConfig\": %s: certificate authority: %v", path, err)
+		return services{}, signer.Invalidf("", "option \"signingConfig\": %s: certificate authority: %v", path, err)
 	}
 	s := services{fulcio: fulcio.URL}
 	logs, err := root.SelectServices(config.RekorLogURLs(), config.RekorLogURLsConfig(), sign.RekorAPIVersions, now)
 	if err != nil {
-		return services{}, invalid("", "option \"signingConfig\": %s: transparency log: %v", path, err)
+		return services{}, signer.Invalidf("", "option \"signingConfig\": %s: transparency log: %v", path, err)
 	}
 	for _, l := range logs {
 		s.logs = append(s.logs, logService{l.URL, l.MajorAPIVersion})
@@ -90,7 +92,7 @@ func servicesOfFile(path string, now time.Time) (services, error) {
 	}
 	stampers, err := root.SelectServices(config.TimestampAuthorityURLs(), config.TimestampAuthorityURLsConfig(), sign.TimestampAuthorityAPIVersions, now)
 	if err != nil {
-		return services{}, invalid("", "option \"signingConfig\": %s: timestamp authority: %v", path, err)
+		return services{}, signer.Invalidf("", "option \"signingConfig\": %s: timestamp authority: %v", path, err)
 	}
 	for _, a := range stampers {
 		s.stampers = append(s.stampers, a.URL)
@@ -111,12 +113,12 @@ func (s *services) check() error {
 	}
 	for _, u := range all {
 		if !isService(*u) {
-			return invalid("write it like https://fulcio.example.com", "a service has no URL that can be used: want http or https, a host, and neither credentials, query nor fragment")
+			return signer.Invalidf("write it like https://fulcio.example.com", "a service has no URL that can be used: want http or https, a host, and neither credentials, query nor fragment")
 		}
 		*u = strings.TrimRight(*u, "/")
 	}
 	if !integrated && len(s.stampers) == 0 {
-		return invalid("set tsaURL to the endpoint of a timestamp authority", "version 2 of Rekor gives no time of signing, and there is no timestamp authority")
+		return signer.Invalidf("set tsaURL to the endpoint of a timestamp authority", "version 2 of Rekor gives no time of signing, and there is no timestamp authority")
 	}
 	return nil
 }
@@ -142,7 +144,7 @@ const maxFile = 4 << 20
 func readFile(option, path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxFile) {
-		return nil, invalid("name the file itself", "option %q: %s is no regular file of a few kilobytes", option, path)
+		return nil, signer.Invalidf("name the file itself", "option %q: %s is no regular file of a few kilobytes", option, path)
 	}
 	var text []byte
 	if err == nil {
@@ -153,7 +155,7 @@ func readFile(option, path string) ([]byte, error) {
 		if errors.As(err, &cause) {
 			err = cause.Err
 		}
-		return nil, invalid("paths relate to the directory of publish.yaml", "option %q: read %s: %v", option, filepath.ToSlash(path), err)
+		return nil, signer.Invalidf("paths relate to the directory of publish.yaml", "option %q: read %s: %v", option, filepath.ToSlash(path), err)
 	}
 	return text, nil
 }

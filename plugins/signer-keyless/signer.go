@@ -68,7 +68,7 @@ func (s *keylessSigner) Sign(ctx context.Context, r signer.Request) (signer.Sign
 		return signer.Signature{}, err
 	}
 	if r.PayloadType == signer.PayloadSimpleSigning {
-		return signer.Signature{}, invalid("write signature: {format: bundle}, or sign with signer-file or signer-vault",
+		return signer.Signature{}, signer.Invalidf("write signature: {format: bundle}, or sign with signer-file or signer-vault",
 			"a signature in the legacy format cannot bring a certificate with all its evidence")
 	}
 	if _, err := signer.SigningInput(r); err != nil {

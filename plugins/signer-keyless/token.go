@@ -37,7 +37,7 @@ func findToken(o options, n network) (tokenSource, error) {
 	switch {
 	case o.tokenEnv != "":
 		if os.Getenv(o.tokenEnv) == "" {
-			return tokenSource{}, invalid(fmt.Sprintf("set %s, and list it under `env` of this signer in publish.yaml: a plugin sees no other variables", o.tokenEnv),
+			return tokenSource{}, signer.Invalidf(fmt.Sprintf("set %s, and list it under `env` of this signer in publish.yaml: a plugin sees no other variables", o.tokenEnv),
 				"variable %s, which should hold the identity token, is not set", o.tokenEnv)
 		}
 		return variableSource(o.tokenEnv), nil
@@ -66,7 +66,7 @@ func fileSource(path string) tokenSource {
 func noToken() error {
 	for _, name := range []string{"FORGEJO_ACTIONS", "GITEA_ACTIONS"} {
 		if os.Getenv(name) == "true" {
-			return invalid("put a token of another OIDC provider into "+defaultToken+", or sign here with signer-file or signer-vault",
+			return signer.Invalidf("put a token of another OIDC provider into "+defaultToken+", or sign here with signer-file or signer-vault",
 				"there is no identity token, and the one that Gitea and Forgejo give to a job cannot be used: Fulcio knows no such issuer")
 		}
 	}
@@ -78,7 +78,7 @@ func noToken() error {
 			looked = append(looked, name+" (GitHub Actions) is not set")
 		}
 	}
-	return invalid(hint, "there is no identity token: neither option token nor tokenFile is given; %s", strings.Join(looked, "; "))
+	return signer.Invalidf(hint, "there is no identity token: neither option token nor tokenFile is given; %s", strings.Join(looked, "; "))
 }
 
 // fetch gets a token and reads it.
@@ -89,7 +89,7 @@ func (s tokenSource) fetch(ctx context.Context, now time.Time) (token, error) {
 	}
 	t, err := parseToken(strings.TrimSpace(raw))
 	if err != nil {
-		return token{}, invalid("it has to be an OIDC identity token, a JWT with the audience sigstore", "identity token of %s: %v", s.where, err)
+		return token{}, signer.Invalidf("it has to be an OIDC identity token, a JWT with the audience sigstore", "identity token of %s: %v", s.where, err)
 	}
 	if now.After(t.expires) && !t.expires.IsZero() {
 		return token{}, signer.WithHint(fmt.Errorf("%w: identity token of %s: it expired at %s", signer.ErrDenied, s.where, t.expires.UTC().Format(time.RFC3339)),

@@ -62,9 +62,9 @@ func (a keyAnswer) choose(wanted int) (signingKey, error) {
 	found, ok := a.Keys[strconv.Itoa(version)]
 	switch {
 	case !ok:
-		return signingKey{}, invalid("leave keyVersion out for the latest", "there is no version %d; the latest is %d", version, a.LatestVersion)
+		return signingKey{}, signer.Invalidf("leave keyVersion out for the latest", "there is no version %d; the latest is %d", version, a.LatestVersion)
 	case version < a.MinEncryptionVersion:
-		return signingKey{}, invalid("sign with a later version, or lower min_encryption_version", "version %d may not sign: min_encryption_version is %d", version, a.MinEncryptionVersion)
+		return signingKey{}, signer.Invalidf("sign with a later version, or lower min_encryption_version", "version %d may not sign: min_encryption_version is %d", version, a.MinEncryptionVersion)
 	}
 	public, err := parsePublic(found.PublicKey)
 	if err != nil {
@@ -83,19 +83,19 @@ func (a keyAnswer) usable() error {
 	switch a.Type {
 	case "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-2048", "rsa-3072", "rsa-4096", "ed25519":
 	case "ml-dsa", "slh-dsa", "hybrid":
-		return invalid(hint, "it is of type %s: Flux and cosign verify no post-quantum signatures", a.Type)
+		return signer.Invalidf(hint, "it is of type %s: Flux and cosign verify no post-quantum signatures", a.Type)
 	case "managed_key":
-		return invalid(hint, "it is a managed key: the server does not tell its public key")
+		return signer.Invalidf(hint, "it is a managed key: the server does not tell its public key")
 	default:
-		return invalid(hint, "it is of type %q, which Flux cannot verify signatures of", a.Type)
+		return signer.Invalidf(hint, "it is of type %q, which Flux cannot verify signatures of", a.Type)
 	}
 	switch {
 	case a.SoftDeleted:
-		return invalid("restore it, or name another", "it is deleted")
+		return signer.Invalidf("restore it, or name another", "it is deleted")
 	case !a.SupportsSigning:
-		return invalid(hint, "the server says that it cannot sign")
+		return signer.Invalidf(hint, "the server says that it cannot sign")
 	case a.Derived:
-		return invalid("make a key without derived=true", "it is derived: each context would sign with another key")
+		return signer.Invalidf("make a key without derived=true", "it is derived: each context would sign with another key")
 	}
 	return nil
 }

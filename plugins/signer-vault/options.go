@@ -32,17 +32,16 @@ var (
 
 func parseOptions(with map[string]any) (options, error) {
 	o := options{mount: defaultMount}
-	known := []string{"key", "mount", "namespace", "keyVersion", "address", "tokenFile"}
+	if err := signer.CheckOptions(with, "key", "mount", "namespace", "keyVersion", "address", "tokenFile"); err != nil {
+		return o, err
+	}
 	for name, value := range with {
-		if !slices.Contains(known, name) {
-			return o, invalid(didYouMean(name, known), "unknown option %q", name)
-		}
 		if err := o.set(name, value); err != nil {
 			return o, err
 		}
 	}
 	if o.key == "" {
-		return o, invalid("write with: {key: NAME}, the name of a key in the transit engine", "option \"key\" is missing")
+		return o, signer.Invalidf("write with: {key: NAME}, the name of a key in the transit engine", "option \"key\" is missing")
 	}
 	return o, nil
 }
@@ -53,7 +52,7 @@ func (o *options) set(name string, value any) error {
 	}
 	text, ok := value.(string)
 	if !ok || text == "" {
-		return invalid("", "option %q must be a text that is not empty", name)
+		return signer.Invalidf("", "option %q must be a text that is not empty", name)
 	}
 	switch name {
 	case "key":
@@ -81,7 +80,7 @@ func (o *options) setVersion(value any) error {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		return invalid("write keyVersion: 3, or leave it out for the latest", "option \"keyVersion\" must be a number from 1, or latest")
+		return signer.Invalidf("write keyVersion: 3, or leave it out for the latest", "option \"keyVersion\" must be a number from 1, or latest")
 	}
 	o.keyVersion = n
 	return nil
@@ -95,13 +94,13 @@ func checkKey(name string) error {
 	if _, last, ok := strings.Cut(name, "://"); ok && keyName.MatchString(last) {
 		hint = "write only the name: key: " + last
 	}
-	return invalid(hint, "option \"key\": %q is no name of a transit key", name)
+	return signer.Invalidf(hint, "option \"key\": %q is no name of a transit key", name)
 }
 
 func checkPath(option, path string) error {
 	for segment := range strings.SplitSeq(path, "/") {
 		if segment == "." || segment == ".." || !mountSegment.MatchString(segment) {
-			return invalid("", "option %q: %q is no path that can be mounted", option, path)
+			return signer.Invalidf("", "option %q: %q is no path that can be mounted", option, path)
 		}
 	}
 	return nil
@@ -111,49 +110,10 @@ func checkPath(option, path string) error {
 func checkAddress(where, address string) error {
 	u, err := url.Parse(address)
 	if err == nil && u.User != nil {
-		return invalid("the token belongs into VAULT_TOKEN or a file", "%s holds a user or password", where)
+		return signer.Invalidf("the token belongs into VAULT_TOKEN or a file", "%s holds a user or password", where)
 	}
 	if err != nil || !slices.Contains([]string{"http", "https", "unix"}, u.Scheme) || u.Host+u.Path == "" {
-		return invalid("write it like https://vault.example.com:8200", "%s is no address of a server", where)
+		return signer.Invalidf("write it like https://vault.example.com:8200", "%s is no address of a server", where)
 	}
 	return nil
-}
-
-func invalid(hint, format string, args ...any) error {
-	return signer.WithHint(fmt.Errorf("%w: %s", signer.ErrInvalid, fmt.Sprintf(format, args...)), hint)
-}
-
-// didYouMean is advice for an unknown option: the known one that it begins, or that shares most letters with it.
-func didYouMean(name string, known []string) string {
-	name = strings.ToLower(name)
-	best, most := "", 0
-	for _, k := range known {
-		lower := strings.ToLower(k)
-		n := likeness(name, lower)
-		near := 3*n >= 2*max(len(name), len(lower)) || strings.HasPrefix(name, lower) || strings.HasPrefix(lower, name)
-		if near && n > most {
-			best, most = k, n
-		}
-	}
-	if best != "" {
-		return fmt.Sprintf("did you mean %q?", best)
-	}
-	return "the options are: " + strings.Join(known, ", ")
-}
-
-// likeness is the length of the longest common subsequence of a and b.
-func likeness(a, b string) int {
-	row := make([]int, len(b)+1)
-	for i := range len(a) {
-		diagonal := 0
-		for j := range len(b) {
-			above := row[j+1]
-			row[j+1] = max(row[j], above)
-			if a[i] == b[j] {
-				row[j+1] = diagonal + 1
-			}
-			diagonal = above
-		}
-	}
-	return row[len(b)]
 }

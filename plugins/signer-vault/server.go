@@ -58,7 +58,7 @@ func setAddress(config *api.Config, option string) error {
 			return checkAddress("variable "+name, address)
 		}
 	}
-	return invalid("set VAULT_ADDR and list it under `env` of this signer in publish.yaml, or write with: {address: https://…}", "the address of the server is not given")
+	return signer.Invalidf("set VAULT_ADDR and list it under `env` of this signer in publish.yaml, or write with: {address: https://…}", "the address of the server is not given")
 }
 
 // findToken looks into the file of the option, the variable, and the file that a variable names, in this order. None at
@@ -82,10 +82,10 @@ func readToken(where, path string) (token string, warnings []string, err error) 
 		return "", nil, signer.WithHint(fmt.Errorf("%w: %s: %w", signer.ErrInvalid, where, err), "paths relate to the directory of publish.yaml")
 	}
 	if token = strings.TrimSpace(string(text)); token == "" {
-		return "", nil, invalid("whatever logs in must have finished before", "%s: the file is empty", where)
+		return "", nil, signer.Invalidf("whatever logs in must have finished before", "%s: the file is empty", where)
 	}
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", nil, invalid("the file must hold nothing but the token", "%s: the file does not hold a token", where)
+		return "", nil, signer.Invalidf("the file must hold nothing but the token", "%s: the file does not hold a token", where)
 	}
 	// A group may read it: agents write their tokens so.
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o007 != 0 && runtime.GOOS != "windows" {
@@ -134,7 +134,7 @@ func decode(secret *api.Secret, answer any) error {
 // password.
 func environmentError(err error) error {
 	if u := (*url.Error)(nil); errors.As(err, &u) {
-		return invalid("", "a variable for an address or a proxy is not a URL")
+		return signer.Invalidf("", "a variable for an address or a proxy is not a URL")
 	}
-	return invalid("the variables listed under `env` of this signer are what it sees", "%s", err)
+	return signer.Invalidf("the variables listed under `env` of this signer are what it sees", "%s", err)
 }
