@@ -50,8 +50,8 @@ func (p *page) planned(a engine.AppReport) {
 		ref += ":" + cleanLine(a.Baseline)
 	}
 	p.app(a, mark, string(a.Change), paint, ref, " "+digests(a))
-	if todo := actions(a); len(todo) > 0 {
-		p.line(4, p.palette.cyan("→ "+strings.Join(todo, ", ")))
+	if steps := actions(a); len(steps) > 0 {
+		p.line(4, p.palette.cyan("→ "+strings.Join(steps, ", ")))
 	}
 	p.warnings(a)
 	p.objects(a)
@@ -73,25 +73,25 @@ func digests(a engine.AppReport) string {
 
 // actions is what a publish will do for an app, in the order in which it will.
 func actions(a engine.AppReport) []string {
-	var todo []string
+	var steps []string
 	if a.Pushed {
-		todo = append(todo, "push")
+		steps = append(steps, "push")
 	}
 	switch {
 	case a.Signed && a.Pushed:
-		todo = append(todo, "sign")
+		steps = append(steps, "sign")
 	case a.Signed:
-		todo = append(todo, "sign (signature missing)")
+		steps = append(steps, "sign (signature missing)")
 	}
 	for _, t := range a.Tags {
 		switch {
 		case t.Status == engine.TagMove && t.From == "":
-			todo = append(todo, "tag "+cleanLine(t.Name))
+			steps = append(steps, "tag "+cleanLine(t.Name))
 		case t.Status == engine.TagMove:
-			todo = append(todo, "move "+cleanLine(t.Name))
+			steps = append(steps, "move "+cleanLine(t.Name))
 		}
 	}
-	return todo
+	return steps
 }
 
 func (p *page) objects(a engine.AppReport) {
