@@ -44,6 +44,7 @@ func usagef(hint, format string, args ...any) error {
 func exit(ctx context.Context, stderr io.Writer, err error) int {
 	var invalid *config.Invalid
 	var usage *usageError
+	var late timeoutError
 	code := exitFailed
 	switch {
 	case err == nil:
@@ -58,6 +59,8 @@ func exit(ctx context.Context, stderr io.Writer, err error) int {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		fmt.Fprintln(stderr, "interrupted: run again to finish what is missing")
 		return exitInterrupted
+	case errors.As(err, &late):
+		code = exitFailed // whatever it interrupted was not wrong
 	case errors.As(err, &invalid), errors.As(err, &usage), errors.Is(err, engine.ErrDirty):
 		code = exitUsage
 	}

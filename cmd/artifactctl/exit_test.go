@@ -30,7 +30,8 @@ func TestExitCodes(t *testing.T) {
 		"dirty":              {t.Context(), &usageError{err: engine.ErrDirty, hint: "commit"}, 3, "error: " + engine.ErrDirty.Error() + "\nhint: commit\n"},
 		"interrupted":        {done, fmt.Errorf("x: %w", context.Canceled), 130, "interrupted: run again to finish what is missing\n"},
 		"failed, then ended": {done, errSomeFailed, 130, ""},
-		"late":               {t.Context(), usageTimeout{"1s"}, 1, "error: gave up after 1s\nhint: " + usageTimeout{}.Hint() + "\n"},
+		"late in start-up":   {t.Context(), &usageError{err: timeoutError{"1s"}}, 1, "error: gave up after 1s\nhint: " + timeoutError{}.Hint() + "\n"},
+		"late":               {t.Context(), timeoutError{"1s"}, 1, "error: gave up after 1s\nhint: " + timeoutError{}.Hint() + "\n"},
 	} {
 		var stderr bytes.Buffer
 		if code := exit(c.ctx, &stderr, c.err); code != c.code || stderr.String() != c.printed {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -76,16 +77,20 @@ func (p *program) within(ctx context.Context, work func(context.Context) error) 
 	if p.flags.timeout == 0 {
 		return work(ctx)
 	}
-	late := usageTimeout{p.flags.timeout.String()}
+	late := timeoutError{p.flags.timeout.String()}
 	ctx, cancel := context.WithTimeoutCause(ctx, p.flags.timeout, late)
 	defer cancel()
-	return work(ctx)
+	err := work(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), late) && !errors.Is(err, late) && !errors.Is(err, errSomeFailed) {
+		return fmt.Errorf("%w: %w", late, err) // a part that knows deadlines, but not whose this one is
+	}
+	return err
 }
 
-// usageTimeout is the cause when a run took too long.
-type usageTimeout struct{ after string }
+// timeoutError is the cause when a run took too long.
+type timeoutError struct{ after string }
 
-func (e usageTimeout) Error() string { return "gave up after " + e.after }
-func (e usageTimeout) Hint() string {
+func (e timeoutError) Error() string { return "gave up after " + e.after }
+func (e timeoutError) Hint() string {
 	return "run again to finish what is missing, or allow more with --timeout"
 }
