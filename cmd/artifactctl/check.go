@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -25,7 +26,7 @@ func (p *program) checkCommand() *cobra.Command {
 			if strict && len(problems) > 0 {
 				return usagef("", "%s has %d warnings, and --strict allows none", cfg.File, len(problems))
 			}
-			fmt.Fprintf(p.out, "%s is valid: %d apps, registry %s, signer %s\n", cfg.File, len(cfg.Fleet), cfg.Registry.URL, orDefault(cfg.Signer, "none"))
+			fmt.Fprintf(p.out, "%s is valid: %d apps, registry %s, signer %s\n", cfg.File, len(cfg.Fleet), cfg.Registry.URL, cmp.Or(cfg.Signer, "none"))
 			for _, app := range cfg.Fleet {
 				fmt.Fprintf(p.out, "  %s\t%s\t→ %s\n", app.Name, app.Path, app.Repository)
 			}

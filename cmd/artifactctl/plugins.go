@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -95,7 +96,7 @@ func (p *program) identities(ctx context.Context) error {
 		}
 	} else {
 		for _, r := range out {
-			fmt.Fprintln(p.out, ui.Clean(strings.TrimSpace(fmt.Sprintf("%s  %s %s  %s  %s", r.Signer, r.Plugin, r.Version, r.Algorithm, orDefault(r.Identity, r.Error)))))
+			fmt.Fprintln(p.out, ui.Clean(strings.TrimSpace(fmt.Sprintf("%s  %s %s  %s  %s", r.Signer, r.Plugin, r.Version, r.Algorithm, cmp.Or(r.Identity, r.Error)))))
 		}
 	}
 	if failed {

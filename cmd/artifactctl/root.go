@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,7 +129,7 @@ func (p *program) runFlags(cmd *cobra.Command) {
 	f.StringVarP(&p.flags.output, "output", "o", "text", "format of the result: text, json or yaml")
 	f.StringVar(&p.flags.progress, "progress", "auto", "how progress is shown on standard error: auto, tty, plain, json or none")
 	f.StringVar(&p.flags.color, "color", "auto", "colour: auto, always or never")
-	f.StringVar(&p.flags.logLevel, "log-level", orDefault(p.getenv("ARTIFACTCTL_LOG"), "warn"), "detail of the log: debug, info, warn or error")
+	f.StringVar(&p.flags.logLevel, "log-level", cmp.Or(p.getenv("ARTIFACTCTL_LOG"), "warn"), "detail of the log: debug, info, warn or error")
 	f.IntVarP(&p.flags.concurrency, "concurrency", "p", 0, "apps to work on at a time (default 8)")
 	f.DurationVar(&p.flags.timeout, "timeout", 30*time.Minute, "give up after this time")
 	f.DurationVar(&p.flags.renderTimeout, "render-timeout", 2*time.Minute, "give an app up that takes longer to render")
@@ -144,7 +146,7 @@ func (p *program) checkFlags(cmd *cobra.Command) error {
 		{"color", p.flags.color, []string{"auto", "always", "never"}},
 		{"log-level", p.flags.logLevel, []string{"debug", "info", "warn", "error"}},
 	} {
-		if cmd.Flags().Lookup(c.flag) != nil && !oneOf(c.value, c.allowed) {
+		if cmd.Flags().Lookup(c.flag) != nil && !slices.Contains(c.allowed, c.value) {
 			return usagef("use one of "+strings.Join(c.allowed, ", "), "flag --%s: %q is not possible", c.flag, c.value)
 		}
 	}
@@ -152,22 +154,6 @@ func (p *program) checkFlags(cmd *cobra.Command) error {
 		return usagef("", "flags --concurrency, --timeout and --render-timeout cannot be negative")
 	}
 	return nil
-}
-
-func oneOf(value string, allowed []string) bool {
-	for _, a := range allowed {
-		if a == value {
-			return true
-		}
-	}
-	return false
-}
-
-func orDefault(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
 }
 
 // versionText is the release or, for a build from source, what the toolchain recorded.

@@ -165,7 +165,7 @@ func TestNothingHostileGetsOut(t *testing.T) {
 			mustBeHarmless(t, s.err.String())
 			mustNotCommand(t, s.out.String())
 		}
-		md := string(Markdown(kind, hostileReport(), SummaryLimit))
+		md := string(unhidden(kind, hostileReport(), SummaryLimit))
 		mustBeHarmless(t, md)
 	}
 }

@@ -154,3 +154,8 @@ func (s *streams) options(env map[string]string) Options {
 }
 
 func generator() Generator { return Generator{Name: "artifactctl", Version: "v0.1.0"} }
+
+// unhidden is Markdown where there is no secret to blank.
+func unhidden(kind Kind, r *engine.Report, limit int) []byte {
+	return markdownOf(kind, r, limit, func(text string) string { return text })
+}

@@ -17,12 +17,7 @@ const (
 // Markdown returns a report for a CI job's summary page or a pull request's comment, at most limit bytes long. The
 // sums and the failures come first, then the apps, then the diffs, collapsed; sections that do not fit are left out,
 // and said to be. What comes from outside stands in code spans and blocks, where it cannot link or mention anybody.
-// It blanks no secrets; UI.Markdown does.
-func Markdown(kind Kind, r *engine.Report, limit int) []byte {
-	return markdownOf(kind, r, limit, func(text string) string { return text })
-}
-
-// Markdown is the function of this name with secrets blanked, those in texts that it cuts included.
+// Secrets are blanked, those in texts that it cuts included.
 func (u *UI) Markdown(kind Kind, r *engine.Report, limit int) []byte {
 	return markdownOf(kind, r, limit, u.hide)
 }

@@ -63,8 +63,8 @@ func show(t *testing.T, u *UI, kind Kind, r *engine.Report, o Output) {
 }
 
 func TestMarkdown(t *testing.T) {
-	golden(t, "plan.md", string(Markdown(KindPlan, planReport(), SummaryLimit)))
-	golden(t, "publish.md", string(Markdown(KindPublish, publishReport(), SummaryLimit)))
+	golden(t, "plan.md", string(unhidden(KindPlan, planReport(), SummaryLimit)))
+	golden(t, "publish.md", string(unhidden(KindPublish, publishReport(), SummaryLimit)))
 }
 
 // Where there is no room for all of it, the page says so, and no code block stays open.
@@ -74,9 +74,9 @@ func TestMarkdownKeepsItsLimit(t *testing.T) {
 		r.Apps = append(r.Apps, engine.AppReport{App: fmt.Sprintf("app-%d", i), Change: engine.New, Pushed: true,
 			Objects: []changes.Object{{Op: changes.Added, Kind: "ConfigMap", Name: "x", Diff: strings.Repeat("+ ``` @somebody\n", 50)}}})
 	}
-	whole := Markdown(KindPlan, r, SummaryLimit)
+	whole := unhidden(KindPlan, r, SummaryLimit)
 	for _, limit := range []int{500, 3000, CommentLimit, len(whole) - 1} {
-		got := string(Markdown(KindPlan, r, limit))
+		got := string(unhidden(KindPlan, r, limit))
 		if len(got) > limit {
 			t.Errorf("limit %d: %d bytes", limit, len(got))
 		}
