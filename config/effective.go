@@ -113,6 +113,7 @@ func (e *effective) required(v any, t reflect.Type, at place) {
 func (e *effective) check() {
 	e.checkSigner()
 	e.checkTrust()
+	e.checkSignature()
 	e.checkRegistry()
 	e.checkTags()
 }
@@ -142,6 +143,12 @@ func (e *effective) checkTrust() {
 			e.oneOf(path, "issuer", t.Issuer, t.IssuerRegExp)
 			e.oneOf(path, "subject", t.Subject, t.SubjectRegExp)
 		}
+	}
+}
+
+func (e *effective) checkSignature() {
+	if s := e.publish.Signature; s.Batch && s.Format == FormatLegacy {
+		e.problem("signature.batch", "write format: bundle, or both", "a legacy signature covers one artifact: there is nothing to put together")
 	}
 }
 

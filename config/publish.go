@@ -126,6 +126,10 @@ const (
 type Signature struct {
 	// Format is bundle (a Sigstore bundle, Flux 2.8 and later), legacy (cosign's older form) or both.
 	Format Format `koanf:"format" json:"format,omitempty" default:"bundle" jsonschema:"enum=bundle,enum=legacy,enum=both,example=both"`
+	// Batch has one bundle made for all artifacts that a run signs, up to 1,000 at a time, and stores it beside each of
+	// them: one signature and one entry in the transparency log in place of hundreds. Whoever reads the bundle of one
+	// artifact learns the digests of all. Legacy signatures are made one by one nevertheless.
+	Batch bool `koanf:"batch" json:"batch,omitempty"`
 }
 
 // Signer is a plugin with its options, and what a signature by it is checked against.

@@ -51,6 +51,7 @@ func (p *program) planCommand() *cobra.Command {
 	}
 	p.runFlags(cmd)
 	p.sourceFlags(cmd)
+	p.sinceFlag(cmd)
 	p.signerFlags(cmd)
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 2 when there is something to publish")
 	cmd.Flags().BoolVar(&rollback, "allow-rollback", false, "plan as if rolling tags could move backwards")

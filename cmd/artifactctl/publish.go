@@ -12,30 +12,41 @@ import (
 
 func (p *program) publishCommand() *cobra.Command {
 	var dirty, rollback, failFast bool
+	var part *shardFlags
 	cmd := &cobra.Command{
 		Use: "publish", Short: "Push what changed, sign it, check the signature, and then move the tags",
 		Example: `  artifactctl publish
   artifactctl publish --env production
-  artifactctl publish --source-tag v1.4.2`,
+  artifactctl publish --source-tag v1.4.2
+  artifactctl publish --shard 2/4 --phase push -o json > shard-2.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := p.checkShard(part); err != nil {
+				return err
+			}
 			return p.within(cmd.Context(), func(ctx context.Context) error {
-				s, err := p.open(ctx, needs{source: true, policy: true, signer: true, write: true})
+				s, err := p.open(ctx, needs{source: true, policy: true, signer: part.phase != "tag", write: true})
 				if err != nil {
 					return err
 				}
 				defer s.close()
-				if err := s.mayPublish(dirty, p.flags.only); err != nil {
+				if err := s.mayPublish(dirty, part); err != nil {
 					return err
 				}
-				s.engine.Rollback, s.engine.FailFast = rollback, failFast
-				return s.publish(ctx)
+				s.engine.Rollback, s.engine.FailFast, s.engine.Phase = rollback, failFast, engine.Phase(part.phase)
+				shard, err := s.takeShard(part)
+				if err != nil {
+					return err
+				}
+				return s.publish(ctx, shard)
 			})
 		},
 	}
 	p.runFlags(cmd)
 	p.sourceFlags(cmd)
+	p.sinceFlag(cmd)
 	p.signerFlags(cmd)
+	part = p.shardFlags(cmd)
 	cmd.Flags().BoolVar(&dirty, "allow-dirty", false, "publish though the tree has uncommitted changes; the revision will say so")
 	cmd.Flags().BoolVar(&rollback, "allow-rollback", false, "let rolling tags move backwards")
 	cmd.Flags().BoolVar(&failFast, "fail-fast", false, "stop at the first app that fails")
@@ -43,9 +54,13 @@ func (p *program) publishCommand() *cobra.Command {
 }
 
 // mayPublish refuses what must not be published, before anything is rendered.
-func (s *session) mayPublish(allowDirty bool, only []string) error {
+func (s *session) mayPublish(allowDirty bool, part *shardFlags) error {
 	release := s.engine.Source.Version != ""
-	if release && len(only) > 0 {
+	if release && part.shard != "" && part.phase != "push" {
+		return usagef("publish --phase push on every shard, and then --phase tag once",
+			"%s is a release: its tags move together, when every shard is complete", s.engine.Source.Revision)
+	}
+	if release && len(s.flags.only) > 0 {
 		return usagef("a release is one coherent set: publish it without --only",
 			"%s is a release, and --only would leave apps out of it", s.engine.Source.Revision)
 	}
@@ -59,7 +74,7 @@ func (s *session) mayPublish(allowDirty bool, only []string) error {
 	return nil
 }
 
-func (s *session) publish(ctx context.Context) error {
+func (s *session) publish(ctx context.Context, shard *ui.Shard) error {
 	plan, err := s.engine.Plan(ctx, s.apps)
 	if plan == nil {
 		return err
@@ -71,7 +86,9 @@ func (s *session) publish(ctx context.Context) error {
 		return err
 	}
 	adviseFailures(report)
-	if printErr := s.ui.Publish(report, s.outputOptions()); printErr != nil {
+	options := s.outputOptions()
+	options.Shard = shard
+	if printErr := s.ui.Publish(report, options); printErr != nil {
 		return printErr
 	}
 	s.summarizeForCI(ui.KindPublish, report)

@@ -62,6 +62,9 @@ type globalFlags struct {
 	timeout          time.Duration
 	renderTimeout    time.Duration
 	unpinned         bool
+	noCache          bool
+	cacheDir         string
+	since            string
 	source           sourceFlags
 }
 
@@ -106,7 +109,7 @@ Exit codes: 0 done or nothing to do, 1 some app failed, 2 changes found (plan --
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(
 		p.initCommand(), p.checkCommand(), p.schemaCommand(), p.renderCommand(), p.planCommand(), p.publishCommand(),
-		p.verifyCommand(), p.keygenCommand(), p.pluginsCommand(), p.configCommand(), p.versionCommand(), p.workerCommand(),
+		p.verifyCommand(), p.reportCommand(), p.keygenCommand(), p.pluginsCommand(), p.cacheCommand(), p.configCommand(), p.versionCommand(), p.workerCommand(),
 	)
 	return root
 }
@@ -124,15 +127,21 @@ func (p *program) fileFlags(cmd *cobra.Command) {
 // runFlags adds the flags of commands that work on the fleet.
 func (p *program) runFlags(cmd *cobra.Command) {
 	p.fileFlags(cmd)
+	p.outputFlags(cmd)
 	f := cmd.Flags()
 	f.StringSliceVar(&p.flags.only, "only", nil, "apps to work on, by name or glob; default all")
-	f.StringVarP(&p.flags.output, "output", "o", "text", "format of the result: text, json or yaml")
 	f.StringVar(&p.flags.progress, "progress", "auto", "how progress is shown on standard error: auto, tty, plain, json or none")
-	f.StringVar(&p.flags.color, "color", "auto", "colour: auto, always or never")
 	f.StringVar(&p.flags.logLevel, "log-level", cmp.Or(p.getenv("ARTIFACTCTL_LOG"), "warn"), "detail of the log: debug, info, warn or error")
 	f.IntVarP(&p.flags.concurrency, "concurrency", "p", 0, "apps to work on at a time (default 8)")
 	f.DurationVar(&p.flags.timeout, "timeout", 30*time.Minute, "give up after this time")
 	f.DurationVar(&p.flags.renderTimeout, "render-timeout", 2*time.Minute, "give an app up that takes longer to render")
+	p.cacheFlags(cmd)
+}
+
+// outputFlags adds the flags of commands that have a result.
+func (p *program) outputFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&p.flags.output, "output", "o", "text", "format of the result: text, json or yaml")
+	cmd.Flags().StringVar(&p.flags.color, "color", "auto", "colour: auto, always or never")
 }
 
 // checkFlags refuses values that no command accepts, before anything is done.

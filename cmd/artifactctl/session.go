@@ -33,7 +33,8 @@ type session struct {
 	engine     *engine.Engine
 	apps       []engine.App
 	requests   map[string]render.Request // by app
-	dirtyPaths string                    // of the working tree, for messages
+	pool       *render.Pool
+	dirtyPaths string // of the working tree, for messages
 	closers    []func()
 }
 
@@ -50,6 +51,7 @@ func (p *program) open(ctx context.Context, n needs) (*session, error) {
 	s.engine = &engine.Engine{
 		Tags:        engine.TagRules{Commit: cfg.Tags.Commit, Rolling: cfg.Tags.Rolling, Release: cfg.Tags.Release},
 		Formats:     formats(cfg.Signature.Format),
+		Batch:       cfg.Signature.Batch,
 		Concurrency: p.flags.concurrency,
 		Events:      s.ui.Event,
 	}
@@ -80,12 +82,13 @@ func (s *session) wire(ctx context.Context, n needs) error {
 			return err
 		}
 	}
-	pool, err := s.startRenderer()
-	if err != nil {
+	if err := s.startRenderer(); err != nil {
 		return err
 	}
-	s.engine.Renderer = pool
-	return nil
+	if err := s.checkSince(s.engine.Source.Version != ""); err != nil {
+		return err
+	}
+	return s.limitSince(ctx, s.flags.since)
 }
 
 // close ends the processes of the session; it is safe to call more than once.
@@ -113,8 +116,8 @@ func (p *program) newUI() *ui.UI {
 	})
 }
 
-func (s *session) outputOptions() ui.Output {
-	return ui.Output{Format: ui.Format(s.flags.output), Generator: ui.Generator{Name: "artifactctl", Version: versionText()}}
+func (p *program) outputOptions() ui.Output {
+	return ui.Output{Format: ui.Format(p.flags.output), Generator: ui.Generator{Name: "artifactctl", Version: versionText()}}
 }
 
 // chooseApps takes the apps of publish.yaml that --only names.
@@ -170,14 +173,21 @@ func (r appRenderer) Render(ctx context.Context, app string) (artifact.Files, []
 
 func (s *session) renderer() engine.Renderer { return s.engine.Renderer }
 
-func (s *session) startRenderer() (engine.Renderer, error) {
+func (s *session) startRenderer() error {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("find this executable, which renders in processes of its own: %w", err)
+		return fmt.Errorf("find this executable, which renders in processes of its own: %w", err)
 	}
-	pool := render.NewPool(render.PoolOptions{Command: []string{self, workerName}, Timeout: s.flags.renderTimeout})
-	s.closers = append(s.closers, func() { _ = pool.Close() })
-	return appRenderer{pool, s.requests}, nil
+	kept := s.openCache()
+	s.pool = render.NewPool(render.PoolOptions{Command: []string{self, workerName}, Timeout: s.flags.renderTimeout, Cache: kept})
+	s.closers = append(s.closers, func() {
+		if n := s.pool.Counts(); s.flags.logLevel == "debug" || s.flags.logLevel == "info" {
+			fmt.Fprintf(s.ui.Log(), "apps rendered: %d, by workers: %d, from the cache: %d\n", n.Built, n.Workers, n.Cached)
+		}
+		_ = s.pool.Close()
+	})
+	s.engine.Renderer = appRenderer{s.pool, s.requests}
+	return nil
 }
 
 // differ explains differences; marks of secrets are keyed anew each run, so that they cannot be guessed offline.

@@ -55,18 +55,28 @@ func (s *session) findPolicy(ctx context.Context, sign bool) error {
 	return nil
 }
 
-// checkSigner refuses a signer whose signatures trust will not accept, before anything is pushed. Which identity a
-// certificate names shows only in its first signature; that is checked before it is attached.
+// checkSigner refuses a signer whose signatures trust will not accept, before anything is pushed. A signer that gets its
+// certificate only with the first signature is found out then, before that is attached.
 func (s *session) checkSigner(trust attest.Policy, info signer.Info) error {
-	certified := len(info.PublicKey) == 0
-	if certified == trust.ByIdentity() && (certified || trust.Trusts(info.PublicKey)) {
+	certified, reason := len(info.PublicKey) == 0, error(nil)
+	switch {
+	case certified != trust.ByIdentity(), !certified && !trust.Trusts(info.PublicKey):
+	case len(info.Certificate) > 0:
+		if reason = trust.CheckCertificate(info.Certificate); reason == nil {
+			return nil
+		}
+	default:
 		return nil
 	}
 	hint := "put the signer's public key into trust, or sign with the key that is trusted"
 	if certified {
 		hint = "trust the issuer and the subject of its certificates, or sign with the key that is trusted"
 	}
-	return usagef(hint, "%s: signer %q signs as %s, which its trust does not accept", s.cfg.File, s.cfg.Signer, info.Identity)
+	text := fmt.Sprintf("%s: signer %q signs as %s, which its trust does not accept", s.cfg.File, s.cfg.Signer, info.Identity)
+	if reason != nil {
+		return usagef(hint, "%s: %w", text, reason)
+	}
+	return usagef(hint, "%s", text)
 }
 
 // startSigner starts and opens the plugin of a signer. It gets the variables that publish.yaml lists for it, and no

@@ -28,7 +28,7 @@ const (
 // key signs as a good signer does: SHA-256 for ECDSA and RSA, pure Ed25519.
 type key struct{ crypto.Signer }
 
-func (k key) pem(t *testing.T) []byte {
+func (k key) pem(t testing.TB) []byte {
 	t.Helper()
 	text, err := signer.MarshalPublicKey(k.Public())
 	if err != nil {
@@ -54,7 +54,7 @@ func (k key) Sign(_ context.Context, r signer.Request) (signer.Signature, error)
 	return signer.KeyBundle(r, k.Public(), sig)
 }
 
-func newKey(t *testing.T, kind string) key {
+func newKey(t testing.TB, kind string) key {
 	t.Helper()
 	var s crypto.Signer
 	var err error
@@ -78,7 +78,7 @@ func newKey(t *testing.T, kind string) key {
 	return key{s}
 }
 
-func policyOf(t *testing.T, keys ...key) attest.Policy {
+func policyOf(t testing.TB, keys ...key) attest.Policy {
 	t.Helper()
 	var pems [][]byte
 	for _, k := range keys {
@@ -91,7 +91,7 @@ func policyOf(t *testing.T, keys ...key) attest.Policy {
 	return p
 }
 
-func request(t *testing.T, f artifact.Format, digest string) signer.Request {
+func request(t testing.TB, f artifact.Format, digest string) signer.Request {
 	t.Helper()
 	r, err := attest.Request(f, "registry.example.com/org/app", digest)
 	if err != nil {
@@ -101,7 +101,7 @@ func request(t *testing.T, f artifact.Format, digest string) signer.Request {
 }
 
 // stored signs a digest and returns what would be stored, unchecked by any policy but the signer's own.
-func stored(t *testing.T, k key, f artifact.Format, digest string) artifact.Signature {
+func stored(t testing.TB, k key, f artifact.Format, digest string) artifact.Signature {
 	t.Helper()
 	r := request(t, f, digest)
 	s, err := k.Sign(t.Context(), r)
@@ -290,7 +290,7 @@ func TestKeyPolicyRefuses(t *testing.T) {
 	}
 }
 
-func mustMarshal(t *testing.T, public crypto.PublicKey) []byte {
+func mustMarshal(t testing.TB, public crypto.PublicKey) []byte {
 	t.Helper()
 	return key{fixed{public}}.pem(t)
 }

@@ -25,6 +25,8 @@ type IdentityOptions struct {
 type trustedIdentity struct {
 	name       string // for people
 	policy     verify.PolicyOption
+	identity   verify.CertificateIdentity
+	trusted    root.TrustedMaterial
 	integrated *verify.Verifier // by Rekor v1, which signs a time into its entry
 	stamped    *verify.Verifier // by a timestamp authority, for Rekor v2 gives no time
 }
@@ -48,21 +50,25 @@ func IdentityPolicy(o IdentityOptions) (Policy, error) {
 	if err != nil {
 		return Policy{}, err
 	}
+	p.identity.identity = identity
 	p.identity.name = describeIdentity(o.Subject+o.SubjectRegExp, o.Issuer+o.IssuerRegExp)
 	return p, nil
 }
 
 func identityPolicy(trusted root.TrustedMaterial, identity verify.PolicyOption) (Policy, error) {
-	t := &trustedIdentity{policy: identity}
+	t := &trustedIdentity{policy: identity, trusted: trusted}
 	var err error
 	evidence := []verify.VerifierOption{verify.WithSignedCertificateTimestamps(1), verify.WithTransparencyLog(1)}
-	if t.integrated, err = verify.NewVerifier(trusted, append(evidence, verify.WithIntegratedTimestamps(1))...); err != nil {
+	// Where a trusted authority stamped what Rekor v1 logged, the certificate must have been valid at both times (Sigstore
+	// client specification, "Certificate"). Flux does not look at the stamp.
+	times := []verify.VerifierOption{verify.WithIntegratedTimestamps(1), verify.WithObserverTimestamps(1)}
+	if t.integrated, err = verify.NewVerifier(trusted, append(times, evidence...)...); err != nil {
 		return Policy{}, fmt.Errorf("make a verifier: %w", err)
 	}
 	if t.stamped, err = verify.NewVerifier(trusted, append(evidence, verify.WithSignedTimestamps(1))...); err != nil {
 		return Policy{}, fmt.Errorf("make a verifier: %w", err)
 	}
-	return Policy{identity: t}, nil
+	return Policy{identity: t, batches: newMemo()}, nil
 }
 
 // parseTrustedRoot refuses a root that could verify nothing, as Flux does when it starts to verify.

@@ -47,9 +47,10 @@ type sigstore struct {
 	root, intermediate *x509.Certificate
 	intermediateKey    crypto.Signer
 	certificateLog     *ecdsa.PrivateKey
+	issued, logged     time.Duration // how long ago its certificates and log entries are made; timestamps are made now
 }
 
-func newSigstore(t *testing.T) *sigstore {
+func newSigstore(t testing.TB) *sigstore {
 	t.Helper()
 	virtual, err := ca.NewVirtualSigstore()
 	if err != nil {
@@ -63,10 +64,10 @@ func newSigstore(t *testing.T) *sigstore {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &sigstore{virtual, root, intermediate, intermediateKey, newECDSA(t)}
+	return &sigstore{virtual, root, intermediate, intermediateKey, newECDSA(t), time.Minute, 0}
 }
 
-func newECDSA(t *testing.T) *ecdsa.PrivateKey {
+func newECDSA(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -76,7 +77,7 @@ func newECDSA(t *testing.T) *ecdsa.PrivateKey {
 }
 
 // trustedRoot is what verifies this Sigstore; parts can be left out by name.
-func (s *sigstore) trustedRoot(t *testing.T, without ...string) []byte {
+func (s *sigstore) trustedRoot(t testing.TB, without ...string) []byte {
 	t.Helper()
 	since := time.Now().Add(-time.Hour)
 	authorities := append(s.FulcioCertificateAuthorities(), &root.FulcioCertificateAuthority{
@@ -115,7 +116,7 @@ func (s *sigstore) trustedRoot(t *testing.T, without ...string) []byte {
 	return text
 }
 
-func (s *sigstore) certificateLogID(t *testing.T) []byte {
+func (s *sigstore) certificateLogID(t testing.TB) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(s.certificateLog.Public())
 	if err != nil {
@@ -126,9 +127,9 @@ func (s *sigstore) certificateLogID(t *testing.T) []byte {
 }
 
 // certify issues a certificate with an embedded SCT by the log key.
-func (s *sigstore) certify(t *testing.T, k crypto.Signer, subject, issuer string, log *ecdsa.PrivateKey) *x509.Certificate {
+func (s *sigstore) certify(t testing.TB, k crypto.Signer, subject, issuer string, log *ecdsa.PrivateKey) *x509.Certificate {
 	t.Helper()
-	leaf, err := ca.GenerateLeafCert(subject, issuer, time.Now().Add(-time.Minute), k, s.intermediate, s.intermediateKey.(*ecdsa.PrivateKey))
+	leaf, err := ca.GenerateLeafCert(subject, issuer, time.Now().Add(-s.issued), k, s.intermediate, s.intermediateKey.(*ecdsa.PrivateKey))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +151,7 @@ func (s *sigstore) certify(t *testing.T, k crypto.Signer, subject, issuer string
 }
 
 // promise is the extension with the SCT for a certificate that has none yet (RFC 6962, section 3.3).
-func (s *sigstore) promise(t *testing.T, leaf *x509.Certificate, log *ecdsa.PrivateKey) []byte {
+func (s *sigstore) promise(t testing.TB, leaf *x509.Certificate, log *ecdsa.PrivateKey) []byte {
 	t.Helper()
 	now := uint64(time.Now().UnixMilli())
 	sct := ct.SignedCertificateTimestamp{SCTVersion: ct.V1, Timestamp: now}
@@ -183,7 +184,7 @@ func (s *sigstore) promise(t *testing.T, leaf *x509.Certificate, log *ecdsa.Priv
 }
 
 // sign answers r with a bundle as Rekor v1 and a timestamp authority make it, changed by edit.
-func (s *sigstore) sign(t *testing.T, r signer.Request, subject, issuer string, log *ecdsa.PrivateKey, edit func(*protobundle.Bundle)) signer.Signature {
+func (s *sigstore) sign(t testing.TB, r signer.Request, subject, issuer string, log *ecdsa.PrivateKey, edit func(*protobundle.Bundle)) signer.Signature {
 	t.Helper()
 	k := newECDSA(t)
 	leaf := s.certify(t, k, subject, issuer, log)
@@ -193,7 +194,7 @@ func (s *sigstore) sign(t *testing.T, r signer.Request, subject, issuer string, 
 		t.Fatal(err)
 	}
 	envelope := &dsse.Envelope{PayloadType: r.PayloadType, Payload: base64.StdEncoding.EncodeToString(r.Payload), Signatures: []dsse.Signature{{Sig: base64.StdEncoding.EncodeToString(sig)}}}
-	entry, err := s.GenerateTlogEntry(leaf, envelope, sig, time.Now().Unix(), true)
+	entry, err := s.GenerateTlogEntry(leaf, envelope, sig, time.Now().Add(-s.logged).Unix(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +216,7 @@ func (s *sigstore) sign(t *testing.T, r signer.Request, subject, issuer string, 
 }
 
 // signV2 answers r as Rekor v2 does, without a time in the entry; its certificate has no SCT.
-func (s *sigstore) signV2(t *testing.T, r signer.Request, edit func(*protobundle.Bundle)) signer.Signature {
+func (s *sigstore) signV2(t testing.TB, r signer.Request, edit func(*protobundle.Bundle)) signer.Signature {
 	t.Helper()
 	entity, err := s.AttestAtTimeHashedRekordV2(subject, issuer, r.Payload, time.Unix(0, 0))
 	if err != nil {
@@ -240,7 +241,7 @@ func (s *sigstore) signV2(t *testing.T, r signer.Request, edit func(*protobundle
 	return bundleWith(t, r, content.Certificate(), signature.Signature(), entries[0].TransparencyLogEntry(), stamps[0], edit)
 }
 
-func bundleWith(t *testing.T, r signer.Request, leaf *x509.Certificate, sig []byte, entry *protorekor.TransparencyLogEntry, stamp []byte, edit func(*protobundle.Bundle)) signer.Signature {
+func bundleWith(t testing.TB, r signer.Request, leaf *x509.Certificate, sig []byte, entry *protorekor.TransparencyLogEntry, stamp []byte, edit func(*protobundle.Bundle)) signer.Signature {
 	t.Helper()
 	b := &protobundle.Bundle{
 		MediaType: signer.BundleMediaType,
@@ -263,7 +264,7 @@ func bundleWith(t *testing.T, r signer.Request, leaf *x509.Certificate, sig []by
 	return signer.Signature{MediaType: signer.BundleMediaType, Content: content}
 }
 
-func identityPolicy(t *testing.T, o attest.IdentityOptions) attest.Policy {
+func identityPolicy(t testing.TB, o attest.IdentityOptions) attest.Policy {
 	t.Helper()
 	p, err := attest.IdentityPolicy(o)
 	if err != nil {
@@ -370,8 +371,28 @@ func TestIdentityIsRefused(t *testing.T) {
 	}
 }
 
+// The certificate lives ten minutes: it was valid when the entry was logged, but is not when it is stamped.
+func TestTimestampMustAgreeWithTheLog(t *testing.T) {
+	s := newSigstore(t)
+	s.issued, s.logged = 11*time.Minute, 90*time.Second
+	r := request(t, artifact.FormatBundle, digestA)
+	late := s.sign(t, r, subject, issuer, s.certificateLog, nil)
+	unstamped := s.sign(t, r, subject, issuer, s.certificateLog, func(b *protobundle.Bundle) { b.VerificationMaterial.TimestampVerificationData = nil })
+	p := identityPolicy(t, attest.IdentityOptions{Issuer: issuer, Subject: subject, TrustedRoot: s.trustedRoot(t)})
+	if _, err := p.Accept(r, late); !errors.Is(err, attest.ErrRejected) || !strings.Contains(err.Error(), "leaf certificate") {
+		t.Errorf("stamped after the certificate ended: %v", err)
+	}
+	if _, err := p.Accept(r, unstamped); err != nil {
+		t.Errorf("not stamped: %v", err)
+	}
+	stranger := identityPolicy(t, attest.IdentityOptions{Issuer: issuer, Subject: subject, TrustedRoot: s.trustedRoot(t, "stampers")})
+	if _, err := stranger.Accept(r, late); err != nil {
+		t.Errorf("stamped by nobody who is known: %v", err)
+	}
+}
+
 // entryOf is the log entry of another answer.
-func entryOf(t *testing.T, s signer.Signature) *protorekor.TransparencyLogEntry {
+func entryOf(t testing.TB, s signer.Signature) *protorekor.TransparencyLogEntry {
 	t.Helper()
 	var b protobundle.Bundle
 	if err := protojson.Unmarshal(s.Content, &b); err != nil {

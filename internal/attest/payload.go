@@ -17,19 +17,27 @@ const PredicateType = "https://sigstore.dev/cosign/sign/v1"
 
 const statementType = "https://in-toto.io/Statement/v1"
 
-// Request builds what a signer is asked for one artifact in one format. repository is the full name without tag or
-// scheme ("ghcr.io/org/app"), digest the manifest digest ("sha256:…"). The same arguments give the same bytes, so that
-// a deterministic signer gives the same signature again.
-func Request(format artifact.Format, repository, digest string) (signer.Request, error) {
-	r := signer.Request{Repository: repository, Digests: []string{digest}}
+// MaxSubjects is how many artifacts one batch signature may cover. sigstore-go, and with it cosign and Flux, verifies no
+// statement of more than 1,024 subjects; the rest is a margin that people can remember.
+const MaxSubjects = 1000
+
+// Request builds what a signer is asked for in one format. repository is the full name without tag or scheme
+// ("ghcr.io/org/app"), digests are manifest digests ("sha256:…"), each once: a bundle may be asked for up to
+// MaxSubjects artifacts at once, a legacy signature for one only. The same arguments give the same bytes, so that a
+// deterministic signer gives the same signature again.
+func Request(format artifact.Format, repository string, digests ...string) (signer.Request, error) {
+	r := signer.Request{Repository: repository, Digests: digests}
+	if n := len(digests); n == 0 || n > MaxSubjects || (n > 1 && format == artifact.FormatLegacy) {
+		return r, fmt.Errorf("a %s signature cannot cover %d artifacts", format, n)
+	}
 	var err error
 	switch format {
 	case artifact.FormatBundle:
 		r.PayloadType = signer.PayloadInToto
-		r.Payload, err = statement(digest)
+		r.Payload, err = statement(digests...)
 	case artifact.FormatLegacy:
 		r.PayloadType = signer.PayloadSimpleSigning
-		r.Payload, err = simpleSigning(repository, digest)
+		r.Payload, err = simpleSigning(repository, digests[0])
 	default:
 		err = fmt.Errorf("unknown signature format %q", format)
 	}

@@ -18,10 +18,11 @@ import (
 )
 
 // Policy says whose signatures are good: those of some keys, or those of an identity. The zero Policy accepts none. It is
-// immutable and safe for concurrent use.
+// immutable but for what it remembers of batch signatures, and safe for concurrent use.
 type Policy struct {
 	keys     []trustedKey
 	identity *trustedIdentity // nil: keys count
+	batches  *memo
 }
 
 type trustedKey struct {
@@ -33,7 +34,7 @@ type trustedKey struct {
 // KeyPolicy accepts signatures by any of these public keys (PEM, PKIX). Keys that Flux could not verify with are
 // refused: only ECDSA on P-256, P-384 or P-521, RSA of 2048 bits and more, and Ed25519 will do.
 func KeyPolicy(pems ...[]byte) (Policy, error) {
-	var p Policy
+	p := Policy{batches: newMemo()}
 	for _, text := range pems {
 		key, err := parsePublicKey(text)
 		if err != nil {

@@ -2,6 +2,7 @@ package attest
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	intoto "github.com/in-toto/attestation/go/v1"
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 
@@ -19,6 +21,8 @@ import (
 type Verdict struct {
 	// By is the identity of the good signatures; empty when there is none.
 	By string
+	// Batch is the good signature that covers other artifacts, too; nil when there is none.
+	Batch *Batch
 	// Missing lists the wanted formats in which there is no good signature.
 	Missing []artifact.Format
 	// Hidden says that bundles which are not ours hide a good legacy signature: Flux looks at no legacy signature
@@ -26,6 +30,14 @@ type Verdict struct {
 	Hidden bool
 	// Reasons says, for people, why each signature that is not good is not.
 	Reasons []string
+}
+
+// Batch is one signature over many artifacts, stored beside each of them.
+type Batch struct {
+	// Digest is the sha256 of the bundle ("sha256:…"), the same beside each of its subjects.
+	Digest string
+	// Subjects are the digests of all artifacts that it covers, sorted.
+	Subjects []string
 }
 
 // Good reports whether every wanted format has a good signature that a verifier will see.
@@ -39,18 +51,21 @@ func (p Policy) Judge(digest string, signatures []artifact.Signature, want []art
 	good := map[artifact.Format]bool{}
 	bundles := 0
 	for _, s := range signatures {
-		if s.Format == artifact.FormatBundle && !isBundle(s.Content) {
+		if s.Format == artifact.FormatBundle && !p.isBundle(s.Content) {
 			continue // verifiers pass over what does not parse
 		}
 		if s.Format == artifact.FormatBundle {
 			bundles++
 		}
-		by, err := p.check(digest, s)
+		found, err := p.check(digest, s)
 		if err != nil {
 			v.Reasons = append(v.Reasons, fmt.Sprintf("%s %s: %v", s.Format, s.Digest, err))
 			continue
 		}
-		good[s.Format], v.By = true, by
+		good[s.Format], v.By = true, found.by
+		if found.batch != nil {
+			v.Batch = found.batch
+		}
 	}
 	for _, f := range want {
 		if !good[f] {
@@ -61,10 +76,17 @@ func (p Policy) Judge(digest string, signatures []artifact.Signature, want []art
 	return v
 }
 
-// check verifies one stored signature and returns whose it is.
-func (p Policy) check(digest string, s artifact.Signature) (string, error) {
+// finding is what a good signature says.
+type finding struct {
+	by    string
+	batch *Batch // nil when it covers one artifact
+}
+
+// check verifies one stored signature.
+func (p Policy) check(digest string, s artifact.Signature) (finding, error) {
 	if s.Format == artifact.FormatLegacy {
-		return p.checkLegacy(digest, s.Content, s.Value)
+		by, err := p.checkLegacy(digest, s.Content, s.Value)
+		return finding{by: by}, err
 	}
 	return p.checkBundle(digest, s.Content)
 }
@@ -88,23 +110,48 @@ func (p Policy) checkLegacy(digest string, payload, value []byte) (string, error
 	return "", p.untrusted()
 }
 
-func (p Policy) checkBundle(digest string, content []byte) (string, error) {
+func (p Policy) checkBundle(digest string, content []byte) (finding, error) {
+	sum := sha256.Sum256(content)
+	if known, ok := p.batches.find(sum); ok {
+		if !known.covers(digest) {
+			return finding{}, fmt.Errorf("its %d subjects are other artifacts", len(known.batch.Subjects))
+		}
+		return known, nil
+	}
 	b, err := parseBundle(content)
 	if err != nil {
-		return "", err
+		return finding{}, err
 	}
-	raw, err := hex.DecodeString(strings.TrimPrefix(digest, "sha256:"))
+	statement, by, err := p.verifyStatement(digest, b)
 	if err != nil {
-		return "", fmt.Errorf("digest %q: %w", digest, err)
+		return finding{}, err
 	}
-	result, by, err := p.verifyBundle(b, verify.WithArtifactDigest("sha256", raw))
+	if statement.GetPredicateType() != PredicateType {
+		return finding{}, errors.New("it is an attestation, not a signature")
+	}
+	found := finding{by: by}
+	if len(statement.GetSubject()) > 1 {
+		found.batch = &Batch{Digest: "sha256:" + hex.EncodeToString(sum[:]), Subjects: subjectsOf(statement)}
+		p.batches.keep(sum, found)
+	}
+	return found, nil
+}
+
+// verifyStatement returns the statement in b, one of whose subjects is the artifact with this digest, and who signed it.
+func (p Policy) verifyStatement(digest string, b *bundle.Bundle) (*intoto.Statement, string, error) {
+	algorithm, text, _ := strings.Cut(digest, ":")
+	raw, err := hex.DecodeString(text)
+	if err != nil || algorithm != "sha256" || len(raw) != sha256.Size {
+		return nil, "", fmt.Errorf("digest %q is not sha256", digest)
+	}
+	result, by, err := p.verifyBundle(b, verify.WithArtifactDigest(algorithm, raw))
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", p.untrusted(), err)
+		return nil, "", fmt.Errorf("%w: %w", p.untrusted(), err)
 	}
-	if result.Statement == nil || result.Statement.GetPredicateType() != PredicateType {
-		return "", errors.New("it is an attestation, not a signature")
+	if result.Statement == nil {
+		return nil, "", errors.New("it holds no in-toto statement")
 	}
-	return by, nil
+	return result.Statement, by, nil
 }
 
 // verifyBundle returns the result of whoever of the policy signed b, and who that is.
@@ -127,7 +174,10 @@ func (p Policy) untrusted() error {
 	return fmt.Errorf("not signed by %s", strings.Join(p.IDs(), " or "))
 }
 
-func isBundle(content []byte) bool {
+func (p Policy) isBundle(content []byte) bool {
+	if _, known := p.batches.find(sha256.Sum256(content)); known {
+		return true // a batch takes long to parse
+	}
 	_, err := parseBundle(content)
 	return err == nil
 }

@@ -37,6 +37,12 @@ type Renderer interface {
 	Render(ctx context.Context, app string) (artifact.Files, []string, error)
 }
 
+// Orderer is a Renderer that knows in which order apps are best begun.
+type Orderer interface {
+	// Order returns the indices of apps, each once.
+	Order(ctx context.Context, apps []string) []int
+}
+
 // Registry is the store of artifacts. Methods are called concurrently. A repository is a path below the registry.
 // Only an answer that says so is artifact.ErrNotFound; every other failure is another error.
 type Registry interface {
@@ -55,6 +61,12 @@ type Registry interface {
 	Tag(ctx context.Context, repository string, m artifact.Manifest, tag string) error
 	// Tags lists the tags of a repository, sorted; a repository that does not exist has none.
 	Tags(ctx context.Context, repository string) ([]string, error)
+}
+
+// Recall looks up signatures, with the help of what it remembers of earlier look-ups.
+type Recall interface {
+	// Signatures is Registry.Signatures, except that what the registry lists need not be fetched again.
+	Signatures(ctx context.Context, repository string, subject artifact.Descriptor) ([]artifact.Signature, error)
 }
 
 // History answers how two commits relate.
@@ -83,6 +95,7 @@ type Signer interface {
 // Engine publishes apps. Its fields are set once, before the first call; its methods are safe for concurrent use.
 type Engine struct {
 	Registry Registry
+	Recall   Recall // asked to find that nothing is to be done; never before a tag moves, nor to verify; may be nil
 	Renderer Renderer
 	History  History
 	Signer   Signer        // not needed to plan
@@ -93,7 +106,10 @@ type Engine struct {
 	Host        string // registry host and path prefix, for signatures and messages: "ghcr.io/org"
 	Tags        TagRules
 	Formats     []artifact.Format // how signatures are stored; at least one
+	Batch       bool              // one bundle for all artifacts that a run signs, attest.MaxSubjects at a time
 	Concurrency int               // apps at a time; 0 means 8
+	Keep        int64             // bytes of artifacts that a plan keeps for its publish; 0 means 64 MiB
+	Phase       Phase
 	FailFast    bool
 	Rollback    bool // let rolling tags move backwards
 

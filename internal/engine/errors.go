@@ -15,7 +15,19 @@ var (
 	ErrReadOnly = errors.New("planning must not write to the registry")
 	// ErrDirty: the tree has changes that no commit names.
 	ErrDirty = errors.New("the working tree has uncommitted changes")
+	// ErrMoved: the same app rendered twice in one run gave different artifacts.
+	ErrMoved = errors.New("the files changed while they were published")
 )
+
+// incompleteError: the tags are to move, and what they are to name is not there.
+type incompleteError struct{ digest, lacks string }
+
+func (e *incompleteError) Error() string { return fmt.Sprintf("%s is not %s", e.digest, e.lacks) }
+
+// Hint says what the user can do.
+func (e *incompleteError) Hint() string {
+	return "run its shard with --phase push, and when all shards are through, --phase tag again"
+}
 
 // StageError says which app failed at which stage. It is the only wrapper that the engine puts around an error.
 type StageError struct {

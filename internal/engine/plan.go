@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
 	"github.com/artifactctl/artifactctl/internal/attest"
@@ -27,7 +29,7 @@ func (p *Plan) Empty() bool {
 // work is what is to be done for one app.
 type work struct {
 	app     App
-	built   *artifact.Artifact // what this commit renders to
+	built   *artifact.Artifact // what this commit renders to; nil when it is not to be pushed, or must be rendered again
 	target  artifact.Manifest  // what the app's tags will name: built, or an older artifact of the same content
 	push    bool
 	missing []artifact.Format // signatures to make
@@ -47,8 +49,11 @@ func (e *Engine) Plan(ctx context.Context, apps []App) (*Plan, error) {
 	reader := *e
 	reader.Registry = readOnly{e.Registry}
 	p := &planner{Engine: &reader, run: e.start(len(apps))}
+	p.room.Store(cmp.Or(e.Keep, defaultKeep))
 	plan := &Plan{Report: Report{Source: e.Source, Apps: make([]AppReport, len(apps))}, work: make([]*work, len(apps))}
-	p.run.each(ctx, len(apps), func(ctx context.Context, i int) error {
+	order := p.order(ctx, apps)
+	p.run.each(ctx, len(apps), func(ctx context.Context, n int) error {
+		i := order[n]
 		report := &plan.Apps[i]
 		*report = AppReport{App: apps[i].Name, Repository: e.fullName(apps[i])}
 		w, err := p.app(ctx, apps[i], report)
@@ -73,7 +78,21 @@ func (e *Engine) fullName(app App) string {
 
 type planner struct {
 	*Engine
-	run *run
+	run  *run
+	room atomic.Int64 // bytes that the plan may still keep
+}
+
+// order says which app is begun first. It changes nothing but how long the whole takes.
+func (p *planner) order(ctx context.Context, apps []App) []int {
+	names := make([]string, len(apps))
+	given := make([]int, len(apps))
+	for i, a := range apps {
+		names[i], given[i] = a.Name, i
+	}
+	if o, ok := p.Renderer.(Orderer); ok {
+		return o.Order(ctx, names)
+	}
+	return given
 }
 
 // app plans one app.
@@ -85,12 +104,7 @@ func (p *planner) app(ctx context.Context, app App, report *AppReport) (*work, e
 		if err = ctx.Err(); err != nil {
 			return "", err
 		}
-		if files, report.Warnings, err = p.Renderer.Render(ctx, app.Name); err != nil {
-			return "", err
-		}
-		built, err = artifact.Build(files, artifact.Meta{
-			Source: p.Source.Remote, Revision: p.Source.Revision, Created: p.Source.Created, Annotations: app.Annotations,
-		})
+		files, built, report.Warnings, err = p.build(ctx, app)
 		return "", err
 	})
 	if err != nil {
@@ -105,6 +119,7 @@ func (p *planner) app(ctx context.Context, app App, report *AppReport) (*work, e
 	if err != nil {
 		return nil, err
 	}
+	p.keep(c.work)
 	return c.work, nil
 }
 

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
-	"github.com/artifactctl/artifactctl/internal/attest"
-	"github.com/artifactctl/artifactctl/plugins/signer"
 )
 
 // The invariants of publishing. Each has a test.
@@ -33,27 +32,49 @@ func (e *Engine) Publish(ctx context.Context, plan *Plan) (*Report, error) {
 	if e.Source.Dirty && e.Source.Version != "" {
 		return nil, fmt.Errorf("a release cannot be published: %w", ErrDirty)
 	}
-	p := &publisher{Engine: e, run: e.start(len(plan.Apps)), plan: plan, ready: make([]bool, len(plan.Apps)),
+	n := len(plan.Apps)
+	p := &publisher{Engine: e, run: e.start(n), plan: plan, ready: make([]bool, n), batched: make([]*artifact.Signature, n),
 		report: &Report{Source: plan.Source, Apps: begin(plan.Apps)}}
-	release := e.Source.Version != ""
-	stop, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if e.FailFast && plan.Summary.Failed > 0 {
-		cancel() // the first failure is behind us: every other app is reported as stopped
+	if e.Phase == PhaseTag {
+		p.requireComplete()
 	}
-	p.each(stop, func(ctx context.Context, i int) error {
-		err := p.ensure(ctx, i)
-		if err == nil && !release {
-			err = p.tag(ctx, i)
-		}
-		p.run.finish()
-		return err
-	})
-	if release && p.allReady() {
-		p.each(ctx, p.tag)
+	p.ensureAll(ctx)
+	if e.Source.Version != "" && e.Phase != PhasePush && p.allReady() {
+		p.each(ctx, func(ctx context.Context, i int) error {
+			return p.run.slot(func() error { return p.tag(ctx, i) })
+		})
 	}
 	p.report.Summary = summarize(p.report.Apps)
 	return p.report, context.Cause(ctx)
+}
+
+// ensureAll makes what the tags will name exist, signed and read back, and moves the tags unless this is a release. A
+// batch signature needs all digests before it can be made; otherwise no app waits for another.
+func (p *publisher) ensureAll(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p.stopEarly(cancel)
+	if !p.Batch {
+		p.each(ctx, func(ctx context.Context, i int) error {
+			if err := p.push(ctx, i); err != nil {
+				return err
+			}
+			return p.complete(ctx, i)
+		})
+		return
+	}
+	p.each(ctx, p.push)
+	p.stopEarly(cancel)
+	p.signBatches(ctx)
+	p.stopEarly(cancel)
+	p.each(ctx, p.complete)
+}
+
+// stopEarly ends the run at the first failure, if that is wanted: every other app is reported as stopped.
+func (p *publisher) stopEarly(cancel func()) {
+	if p.FailFast && summarize(p.report.Apps).Failed > 0 {
+		cancel()
+	}
 }
 
 // begin copies a plan's reports: nothing is done yet, and a tag that is to move is held until it did.
@@ -74,98 +95,94 @@ func begin(plan []AppReport) []AppReport {
 
 type publisher struct {
 	*Engine
-	run    *run
-	plan   *Plan
-	ready  []bool // by app: what its tags will name is there, signed and read back
-	report *Report
+	run     *run
+	plan    *Plan
+	batched []*artifact.Signature // by app: the batch signature that covers it; nil without one
+	ready   []bool                // by app: what its tags will name is there, signed and read back
+	report  *Report
 }
 
-// each works on every app that has not failed, and keeps the failures in their reports.
+// each works on every app that has not failed, and keeps the failures in their reports. More apps are under way than
+// there are slots, for those that wait for the signer need none.
 func (p *publisher) each(ctx context.Context, work func(ctx context.Context, i int) error) {
-	p.run.each(ctx, len(p.plan.work), func(ctx context.Context, i int) error {
+	p.run.spread(ctx, len(p.plan.work), cap(p.run.slots)+signing, func(ctx context.Context, i int) error {
 		if p.report.Apps[i].Failure != nil {
 			return nil
 		}
 		err := work(ctx, i)
 		if err != nil {
 			p.report.Apps[i].fail(err)
+			p.run.finish()
 		}
 		return err
 	})
 }
 
-func (p *publisher) allReady() bool {
-	for _, ready := range p.ready {
-		if !ready {
-			return false
+func (p *publisher) allReady() bool { return !slices.Contains(p.ready, false) }
+
+// push stores what an app's tags will name, by digest.
+func (p *publisher) push(ctx context.Context, i int) error {
+	w, r := p.plan.work[i], &p.report.Apps[i]
+	return p.run.slot(func() error {
+		if err := ctx.Err(); err != nil {
+			return &StageError{App: w.app.Name, Stage: StagePush, Err: err}
 		}
-	}
-	return true
+		if !w.push {
+			return nil
+		}
+		built, err := p.take(ctx, w)
+		if err != nil {
+			return err
+		}
+		return p.run.stage(w.app.Name, StagePush, func() (string, error) {
+			if err := p.Registry.Push(ctx, w.app.Repository, built); err != nil {
+				return "", err
+			}
+			r.Pushed = true
+			return r.Repository + "@" + r.Digest, nil
+		})
+	})
 }
 
-// ensure makes what the app's tags will name exist, signed and read back.
-func (p *publisher) ensure(ctx context.Context, i int) error {
+// complete makes what was pushed signed, and has its tags moved unless other apps must be ready first.
+func (p *publisher) complete(ctx context.Context, i int) error {
 	w, r := p.plan.work[i], &p.report.Apps[i]
 	if err := ctx.Err(); err != nil {
-		return &StageError{App: w.app.Name, Stage: StagePush, Err: err}
+		return &StageError{App: w.app.Name, Stage: StageSign, Err: err}
 	}
-	if w.push {
-		if err := p.push(ctx, w, r); err != nil {
-			return err
-		}
-	}
-	for _, format := range w.missing {
-		if err := p.sign(ctx, w, r, format); err != nil {
-			return err
-		}
-	}
-	if len(w.missing) > 0 {
-		if err := p.readBack(ctx, w, r); err != nil {
-			return err
-		}
-	}
-	p.ready[i] = true
-	return nil
-}
-
-func (p *publisher) push(ctx context.Context, w *work, r *AppReport) error {
-	return p.run.stage(w.app.Name, StagePush, func() (string, error) {
-		if err := p.Registry.Push(ctx, w.app.Repository, w.built); err != nil {
-			return "", err
-		}
-		r.Pushed = true
-		return r.Repository + "@" + r.Digest, nil
-	})
-}
-
-// sign gets one signature, checks it as a cluster would, and attaches it.
-func (p *publisher) sign(ctx context.Context, w *work, r *AppReport, format artifact.Format) error {
-	var stored artifact.Signature
-	err := p.run.stage(w.app.Name, StageSign, func() (string, error) {
-		request, err := attest.Request(format, r.Repository, r.Digest)
-		if err != nil {
-			return "", err
-		}
-		var answer signer.Signature
-		err = p.patiently(ctx, isUnavailable, func() error {
-			answer, err = p.Signer.Sign(ctx, request)
-			return err
-		})
-		if err != nil {
-			return "", err
-		}
-		stored, err = p.Policy.Accept(request, answer)
-		return string(format), err
-	})
+	signatures, err := p.signAll(ctx, i)
 	if err != nil {
 		return err
 	}
+	return p.run.slot(func() error {
+		for _, s := range signatures {
+			if err := p.attach(ctx, w, r, s); err != nil {
+				return err
+			}
+		}
+		if len(signatures) > 0 {
+			if err := p.readBack(ctx, w, r); err != nil {
+				return err
+			}
+		}
+		p.ready[i] = true
+		if p.Source.Version == "" && p.Phase != PhasePush {
+			if err := p.tag(ctx, i); err != nil {
+				return err
+			}
+		}
+		p.run.finish()
+		return nil
+	})
+}
+
+func (p *publisher) attach(ctx context.Context, w *work, r *AppReport, s artifact.Signature) error {
 	return p.run.stage(w.app.Name, StageAttach, func() (string, error) {
-		if err := p.Registry.Attach(ctx, w.app.Repository, w.target.Descriptor, stored); err != nil {
+		if err := p.Registry.Attach(ctx, w.app.Repository, w.target.Descriptor, s); err != nil {
 			return "", err
 		}
 		r.Signed = true
-		return string(format), nil
+		return string(s.Format), nil
 	})
 }
 
@@ -187,5 +204,3 @@ func (p *publisher) readBack(ctx context.Context, w *work, r *AppReport) error {
 		return "signed by " + r.SignedBy, err
 	})
 }
-
-func isUnavailable(err error) bool { return errors.Is(err, signer.ErrUnavailable) }

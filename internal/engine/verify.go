@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/internal/attest"
 )
 
 // SignatureState is what can be said of the signatures of what a tag names. Only StateSigned is good.
@@ -28,6 +30,7 @@ type VerifiedApp struct {
 	Revision   string         `json:"revision,omitempty"`
 	State      SignatureState `json:"state" jsonschema:"enum=signed,enum=unsigned,enum=unknown,enum=missing"`
 	SignedBy   string         `json:"signedBy,omitempty"`
+	Batch      string         `json:"batch,omitempty"`   // digest of the batch signature that covers it; see Verification.Batches
 	Reasons    []string       `json:"reasons,omitempty"` // why it is not signed or not known
 	Failure    *Failure       `json:"failure,omitempty"`
 }
@@ -37,6 +40,15 @@ type Verification struct {
 	Apps    []VerifiedApp `json:"apps"`
 	Signed  int           `json:"signed"`
 	Refused int           `json:"refused"` // apps in any other state
+	// Batches are the signatures that cover many artifacts, in the order of the apps.
+	Batches []BatchSignature `json:"batches,omitempty"`
+}
+
+// BatchSignature is one signature over many artifacts.
+type BatchSignature struct {
+	Digest   string   `json:"digest"` // sha256 of the bundle
+	SignedBy string   `json:"signedBy"`
+	Subjects []string `json:"subjects"` // digests of all artifacts that it covers, of whatever repository, sorted
 }
 
 // Verify checks what each app's tag names against the policy. An empty tag means the app's own: the release tag in a
@@ -44,12 +56,15 @@ type Verification struct {
 // is refused.
 func (e *Engine) Verify(ctx context.Context, apps []App, tag string) (*Verification, error) {
 	out := &Verification{Apps: make([]VerifiedApp, len(apps))}
+	batches := make([]*attest.Batch, len(apps))
 	run := e.start(len(apps))
 	run.each(ctx, len(apps), func(ctx context.Context, i int) error {
 		v := &out.Apps[i]
 		*v = VerifiedApp{App: apps[i].Name, Repository: e.fullName(apps[i]), Tag: tag, State: StateUnknown}
 		err := run.stage(apps[i].Name, StageCheck, func() (string, error) {
-			return "", e.verifyApp(ctx, apps[i], v)
+			var err error
+			batches[i], err = e.verifyApp(ctx, apps[i], v)
+			return "", err
 		})
 		run.finish()
 		if err != nil {
@@ -57,17 +72,27 @@ func (e *Engine) Verify(ctx context.Context, apps []App, tag string) (*Verificat
 		}
 		return err
 	})
-	for _, v := range out.Apps {
+	for i, v := range out.Apps {
 		count(&out.Signed, v.State == StateSigned)
 		count(&out.Refused, v.State != StateSigned)
+		out.addBatch(batches[i], v.SignedBy)
 	}
 	return out, context.Cause(ctx)
 }
 
-func (e *Engine) verifyApp(ctx context.Context, app App, v *VerifiedApp) error {
-	refuse := func(err error) error {
+// addBatch lists a batch signature once.
+func (v *Verification) addBatch(b *attest.Batch, by string) {
+	if b == nil || slices.ContainsFunc(v.Batches, func(have BatchSignature) bool { return have.Digest == b.Digest }) {
+		return
+	}
+	v.Batches = append(v.Batches, BatchSignature{Digest: b.Digest, SignedBy: by, Subjects: b.Subjects})
+}
+
+// verifyApp fills v, and returns the batch signature that covers the app if there is one.
+func (e *Engine) verifyApp(ctx context.Context, app App, v *VerifiedApp) (*attest.Batch, error) {
+	refuse := func(err error) (*attest.Batch, error) {
 		v.Reasons = append(v.Reasons, err.Error())
-		return err
+		return nil, err
 	}
 	if v.Tag == "" {
 		tag, err := e.ownTag(app)
@@ -95,7 +120,10 @@ func (e *Engine) verifyApp(ctx context.Context, app App, v *VerifiedApp) error {
 		return refuse(unsignedError(digest, verdict))
 	}
 	v.State, v.SignedBy = StateSigned, verdict.By
-	return nil
+	if verdict.Batch != nil {
+		v.Batch = verdict.Batch.Digest
+	}
+	return verdict.Batch, nil
 }
 
 // ownTag is the tag that consumers of this source follow.

@@ -129,10 +129,15 @@ func request(root string) Request {
 func unpack(t testing.TB, text string) string {
 	t.Helper()
 	root := t.TempDir()
+	unpackInto(t, root, text)
+	return root
+}
+
+func unpackInto(t testing.TB, root, text string) {
+	t.Helper()
 	for _, f := range txtar.Parse([]byte(text)).Files {
 		write(t, filepath.Join(root, filepath.FromSlash(f.Name)), f.Data)
 	}
-	return root
 }
 
 func write(t testing.TB, path string, content []byte) {

@@ -9,9 +9,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/artifactctl/artifactctl/internal/render/cache"
 	"github.com/artifactctl/artifactctl/internal/render/fault"
+	"github.com/artifactctl/artifactctl/internal/render/inputs"
 	"github.com/artifactctl/artifactctl/internal/render/worker"
 )
 
@@ -29,6 +32,9 @@ type PoolOptions struct {
 	// Env has further "NAME=value" for all workers. They get nothing else of this process's environment, but for PATH,
 	// HOME, proxies and the like when an app may use helm or remote bases.
 	Env []string
+	// Cache has the results of earlier runs; nil means that everything is rendered. The pool looks at each file once: what
+	// changes in the working tree while it is open may go unseen. Whoever opened the cache closes it, after the pool.
+	Cache *cache.Cache
 }
 
 // Pool renders apps with worker processes of its own. It starts them when they are needed, keeps them between apps, and
@@ -36,6 +42,10 @@ type PoolOptions struct {
 type Pool struct {
 	options PoolOptions
 	slots   chan struct{} // one for each build that may run
+
+	snapshots *snapshots
+	memory    func() *memory
+	counts    counts
 
 	mu     sync.Mutex
 	idle   []*process
@@ -57,7 +67,26 @@ func NewPool(o PoolOptions) *Pool {
 	if o.Memory <= 0 {
 		o.Memory = 2 << 30
 	}
-	return &Pool{options: o, slots: make(chan struct{}, o.Workers), all: map[*process]struct{}{}}
+	s := &snapshots{byRoot: map[string]*inputs.Snapshot{}}
+	return &Pool{
+		options: o, slots: make(chan struct{}, o.Workers), all: map[*process]struct{}{},
+		snapshots: s, memory: sync.OnceValue(func() *memory { return newMemory(o, s) }),
+	}
+}
+
+// counts is the work of a pool.
+type counts struct{ cached, built, workers atomic.Int64 }
+
+// Counts is what a pool has done so far.
+type Counts struct {
+	Cached  int64 // apps whose result was in the cache
+	Built   int64 // apps that a worker was asked to render
+	Workers int64 // processes started
+}
+
+// Counts returns what the pool has done so far.
+func (p *Pool) Counts() Counts {
+	return Counts{Cached: p.counts.cached.Load(), Built: p.counts.built.Load(), Workers: p.counts.workers.Load()}
 }
 
 // Close ends all workers, busy ones too, and waits until they are gone. Renders that run or follow fail.
@@ -77,20 +106,32 @@ func (p *Pool) Close() error {
 	return errors.Join(errs...)
 }
 
-// do runs one request on a worker of kind k.
-func (p *Pool) do(ctx context.Context, k kind, r worker.Request) (worker.Response, error) {
+// usable fails when nothing can be rendered any more.
+func (p *Pool) usable(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errClosed
+	}
+	return ctx.Err()
+}
+
+// do runs one request on a worker of kind k, and tells how long that took.
+func (p *Pool) do(ctx context.Context, k kind, r worker.Request) (worker.Response, time.Duration, error) {
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()
 	case <-ctx.Done():
-		return worker.Response{}, ctx.Err()
+		return worker.Response{}, 0, ctx.Err()
 	}
 	for {
 		w, used, err := p.take(ctx, k)
 		if err != nil {
-			return worker.Response{}, err
+			return worker.Response{}, 0, err
 		}
+		start := time.Now()
 		response, err := w.do(ctx, r, p.options.Timeout)
+		cost := time.Since(start)
 		if err != nil || response.Last {
 			err = errors.Join(err, p.drop(w))
 		} else {
@@ -99,7 +140,7 @@ func (p *Pool) do(ctx context.Context, k kind, r worker.Request) (worker.Respons
 		if used && errors.Is(err, errNotTaken) { // it died while idle; that is not the app's fault
 			continue
 		}
-		return response, p.judge(ctx, err)
+		return response, cost, p.judge(ctx, err)
 	}
 }
 
@@ -190,6 +231,7 @@ func (p *Pool) start(ctx context.Context, k kind) (*process, error) {
 		setup.Scratch = scratch
 		env = append(env, "TMPDIR="+scratch)
 	}
+	p.counts.workers.Add(1)
 	w, err := startProcess(ctx, p.options.Command, env, k, setup)
 	if err != nil {
 		return nil, errors.Join(err, removeScratch(setup.Scratch))

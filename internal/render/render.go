@@ -3,7 +3,13 @@
 //
 // Kustomize shares state between builds, cannot be cancelled, and ends its process on some inputs, so it runs in
 // worker processes, one app at a time each (package worker); a directory is read here (package tree). The package does
-// not compare, sign or publish anything, it does not know publish.yaml, and it caches nothing.
+// not compare, sign or publish anything, and it does not know publish.yaml.
+//
+// In front of the workers stands a cache (package cache): a render is a function of what it asked the file system, of the
+// executable that did it, and of its options. When all of that is as it was (package inputs), the result is as it was.
+// Kept are builds of kustomize that succeeded and that asked for nothing but files inside the root, by paths that mean
+// the same wherever the root lies. Never kept are errors, directories as they stand, apps that may use helm, and builds
+// that tried to use the network or git or that name the root by its real path.
 package render
 
 import (
@@ -48,6 +54,8 @@ type Result struct {
 	Files artifact.Files
 	// Warnings are kustomize's, in order of appearance and without repetitions. Paths are relative to Request.Root.
 	Warnings []string
+	// Cached tells that nothing was rendered: the result of an earlier run is still right.
+	Cached bool
 }
 
 // Error is why an app cannot be rendered: the file, kustomize's own words, and Hint for the cases that are known.
@@ -75,16 +83,27 @@ func (p *Pool) Render(ctx context.Context, r Request) (Result, error) {
 	return Result{}, fmt.Errorf("unknown render mode %q", r.Mode)
 }
 
-// build has a worker run kustomize.
+// build looks for the result of an earlier render, and else has a worker run kustomize.
 func (p *Pool) build(ctx context.Context, r Request) (Result, error) {
+	if err := p.usable(ctx); err != nil {
+		return Result{}, err
+	}
+	memory := p.memory()
+	if result, ok := memory.recall(r); ok {
+		p.counts.cached.Add(1)
+		return result, nil
+	}
+	p.counts.built.Add(1)
 	k := kind{helm: r.Helm, network: r.RemoteBases}
-	response, err := p.do(ctx, k, worker.Request{Dir: r.Dir, Root: r.Root})
+	_, record := memory.key(r)
+	response, cost, err := p.do(ctx, k, worker.Request{Dir: r.Dir, Root: r.Root, Record: record})
 	if err != nil {
 		return Result{}, err
 	}
 	if response.Err != nil {
 		return Result{Warnings: response.Warnings}, response.Err
 	}
+	memory.keep(r, response, cost)
 	return Result{
 		Files:    artifact.Files{artifact.ManifestsFile: response.YAML},
 		Warnings: response.Warnings,

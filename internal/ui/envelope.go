@@ -39,6 +39,8 @@ type Header struct {
 // count of the summary is always there.
 type Envelope struct {
 	Header
+	// Shard is the part of the fleet that this document tells of; without it, it is the whole fleet.
+	Shard   *Shard         `json:"shard,omitempty"`
 	Source  engine.Source  `json:"source"`
 	Summary engine.Summary `json:"summary"`
 	Apps    []AppResult    `json:"apps"`
@@ -49,6 +51,8 @@ type AppResult struct {
 	engine.AppReport
 	// Failure is why the app failed; it takes the place of the engine's, with advice that only errors have.
 	Failure *FailureResult `json:"failure,omitempty"`
+	// DurationMs is how long the stages of the app took together, in milliseconds; of a publish only.
+	DurationMs int64 `json:"durationMs,omitempty"`
 }
 
 // FailureResult is why an app failed, and what to do.

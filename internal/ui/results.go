@@ -13,8 +13,9 @@ const defaultDiffLines = 400
 type Output struct {
 	Format    Format // Text when empty
 	Generator Generator
-	NoDiff    bool // Text: list the objects that differ, without their diffs
-	DiffLines int  // Text: lines of diff an app; 0 means 400, less than 0 means all
+	Shard     *Shard // of a publish: the part of the fleet that it was
+	NoDiff    bool   // Text: list the objects that differ, without their diffs
+	DiffLines int    // Text: lines of diff an app; 0 means 400, less than 0 means all
 }
 
 // Plan ends the status display and prints what a publish would do. On a runner of GitHub Actions the failures and
@@ -37,7 +38,10 @@ func (u *UI) print(r *engine.Report, o Output, kind Kind, text func(), p *page) 
 	if o.Format == JSON || o.Format == YAML {
 		e := NewEnvelope(kind, o.Generator, r)
 		if kind == KindPublish {
-			e.DurationMs = u.now().Sub(u.begun).Milliseconds()
+			e.DurationMs, e.Shard = u.now().Sub(u.begun).Milliseconds(), o.Shard
+			for i, a := range e.Apps {
+				e.Apps[i].DurationMs = u.watch.of(a.App)
+			}
 		}
 		return Encode(u.stdout, o.Format, e)
 	}

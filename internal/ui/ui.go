@@ -67,6 +67,7 @@ type UI struct {
 	github  bool // a GitHub, Gitea or Forgejo runner reads the output for commands
 	now     func() time.Time
 	begun   time.Time
+	watch   *stopwatch
 	hide    func(string) string
 }
 
@@ -85,6 +86,7 @@ func New(o Options) *UI {
 		stdout: o.Stdout, stderr: o.Stderr, now: o.Now, begun: o.Now(),
 		mode:    o.Mode,
 		hide:    o.Hide,
+		watch:   newStopwatch(o.Now),
 		palette: palette(env.wantsColor(o.Color, o.StdoutTerminal)),
 		github:  env.github(),
 	}
@@ -126,6 +128,7 @@ func (o Options) withDefaults() Options {
 
 // Event takes an event of the engine. It is quick: it never waits for a redraw.
 func (u *UI) Event(e engine.Event) {
+	u.watch.event(e)
 	e.Note = u.hide(e.Note)
 	if e.Err != nil {
 		e.Err = hidden{error: e.Err, text: u.hide(reason(e.Err))}

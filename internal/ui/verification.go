@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/artifactctl/artifactctl/internal/engine"
 )
@@ -22,6 +23,8 @@ type VerificationEnvelope struct {
 	Signed     int              `json:"signed"`  // apps with a good signature
 	Refused    int              `json:"refused"` // apps in any other state
 	Apps       []VerifiedResult `json:"apps"`
+	// Batches are the signatures that cover many artifacts; an app names its own by the digest.
+	Batches []engine.BatchSignature `json:"batches,omitempty"`
 }
 
 // VerifiedResult is what verification found for one app.
@@ -35,7 +38,7 @@ type VerifiedResult struct {
 func NewVerificationEnvelope(g Generator, v *engine.Verification) VerificationEnvelope {
 	e := VerificationEnvelope{
 		Schema: VerificationURL, APIVersion: APIVersion, Kind: KindVerification, Generator: g,
-		Signed: v.Signed, Refused: v.Refused, Apps: make([]VerifiedResult, len(v.Apps)),
+		Signed: v.Signed, Refused: v.Refused, Apps: make([]VerifiedResult, len(v.Apps)), Batches: v.Batches,
 	}
 	for i, a := range v.Apps {
 		e.Apps[i] = VerifiedResult{VerifiedApp: a, Failure: failureResult(a.Failure)}
@@ -80,6 +83,7 @@ func (p *page) verification(v *engine.Verification) {
 		}
 	}
 	p.verifiers(v)
+	p.batches(v)
 	p.line(0, p.palette.bold(fmt.Sprintf("Summary: %d signed, %d refused", v.Signed, v.Refused)))
 }
 
@@ -100,5 +104,24 @@ func (p *page) verifiers(v *engine.Verification) {
 			seen[a.SignedBy] = true
 			p.line(0, "Signed by", cut(cleanLine(a.SignedBy), maxColumns))
 		}
+	}
+}
+
+// batches says what each batch signature covers besides the apps above.
+func (p *page) batches(v *engine.Verification) {
+	for _, b := range v.Batches {
+		var names []string
+		seen := map[string]bool{}
+		for _, a := range v.Apps {
+			if a.Batch == b.Digest {
+				names = append(names, cleanLine(a.App))
+				seen[a.Digest] = true
+			}
+		}
+		text := fmt.Sprintf("Batch signature over %d artifacts: %s", len(b.Subjects), strings.Join(names, ", "))
+		if others := len(b.Subjects) - len(seen); others > 0 {
+			text += fmt.Sprintf(" and %d that these tags do not name", others)
+		}
+		p.line(0, cut(text, maxColumns))
 	}
 }

@@ -13,9 +13,10 @@ func verificationReport() *engine.Verification {
 	unsigned := errors.New("no good signature on " + digest("b") + ": it carries no signature")
 	return &engine.Verification{
 		Signed: 1, Refused: 3,
+		Batches: []engine.BatchSignature{{Digest: digest("e"), SignedBy: digest("f"), Subjects: []string{digest("a"), digest("1"), digest("2")}}},
 		Apps: []engine.VerifiedApp{
 			{App: "podinfo", Repository: "ghcr.io/org/podinfo", Tag: "edge", Digest: digest("a"), Revision: "main@sha1:" + strings.Repeat("c", 40),
-				State: engine.StateSigned, SignedBy: digest("f")},
+				State: engine.StateSigned, SignedBy: digest("f"), Batch: digest("e")},
 			{App: "web", Repository: "ghcr.io/org/web", Tag: "edge", Digest: digest("b"), State: engine.StateUnsigned, Reasons: []string{unsigned.Error()},
 				Failure: &engine.Failure{Stage: engine.StageCheck, Message: unsigned.Error(), Err: unsigned}},
 			{App: "flaky", Repository: "ghcr.io/org/flaky", Tag: "edge", State: engine.StateUnknown, Reasons: []string{lookup.Error()},

@@ -32,6 +32,10 @@ type Info struct {
 	Algorithm string
 	// PublicKey is the PEM (PKIX) of the key that signs; empty when each signature brings a certificate.
 	PublicKey []byte
+	// Certificate is the PEM of the certificate that signatures will bring, where the signer has one already: the host
+	// sees whether it names the trusted identity before anything is pushed. Empty with a plain key, or when none is known
+	// before the first signature.
+	Certificate []byte
 	// Warnings are things the user should mend though they do not stop the run.
 	Warnings []string
 }

@@ -76,9 +76,9 @@ func crash(t *testing.T, fleet *fixture.Fleet, kind string, n int, want map[stri
 
 // killAfter publishes, and kills artifactctl when the registry has stored the n-th write; nobody tells it of that
 // write. It reports whether the run got that far.
-func killAfter(t *testing.T, fleet *fixture.Fleet, r *peers.Registry, n int) bool {
+func killAfter(t *testing.T, fleet *fixture.Fleet, r *peers.Registry, n int, args ...string) bool {
 	t.Helper()
-	cmd := command(t.Context(), t, fleet, url(r), nil, "publish")
+	cmd := command(t.Context(), t, fleet, url(r), nil, append([]string{"publish"}, args...)...)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	gone := make(chan struct{})

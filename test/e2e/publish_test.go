@@ -56,6 +56,44 @@ func TestBothFormats(t *testing.T) {
 	}
 }
 
+// One signature for all apps is accepted beside each of them, and beside nothing else.
+func TestBatchIsVerifiable(t *testing.T) {
+	cosign := oracle.NewCosign(t)
+	fleet := fixture.NewFleet(t, fixture.Options{Apps: 5, Batch: true, Key: fixture.NewKey(t, "p256")})
+	stranger := fixture.NewFleet(t, fixture.Options{Apps: 1, Key: fixture.NewKey(t, "p256")})
+	for _, r := range peers.Registries(t) {
+		t.Run(r.Kind, func(t *testing.T) {
+			guard(t, fleet, r)
+			publish(t, fleet, url(r))
+			verify(t, cosign, fleet, r, fixture.NewKey(t, "p256"))
+			nothingToDo(t, fleet, r)
+			bundles := make(map[string]bool)
+			var last []byte
+			for _, ref := range subjects(t, fleet, r) {
+				found, err := oracle.Bundles(t.Context(), ref)
+				if err != nil || len(found) != 1 {
+					t.Fatalf("%d bundles on %s (%v), want one", len(found), ref, err)
+				}
+				bundles[string(found[0])], last = true, found[0]
+			}
+			if len(bundles) != 1 {
+				t.Errorf("%d different bundles, want one", len(bundles))
+			}
+			publish(t, stranger, "oci://"+r.Host+"/other")
+			ref := r.Direct + "/other/manifests@" + digestOf(t, r.Direct+"/other/manifests:edge")
+			if err := oracle.AttachBundle(t.Context(), ref, last); err != nil {
+				t.Fatal(err)
+			}
+			if err := oracle.FluxVerify(t.Context(), ref, fleet.Key.Public); err == nil {
+				t.Error("flux accepts a batch signature for an artifact that is none of its subjects")
+			}
+			if err := cosign.Verify(t.Context(), ref, fleet.Key.Path); err == nil {
+				t.Error("cosign accepts a batch signature for an artifact that is none of its subjects")
+			}
+		})
+	}
+}
+
 // A directory of OCI layouts is a registry like any other: copied into a real one, everything in it verifies.
 func TestLayout(t *testing.T) {
 	cosign, key := oracle.NewCosign(t), fixture.NewKey(t, "p256")
@@ -144,6 +182,16 @@ func verify(t *testing.T, cosign *oracle.Cosign, fleet *fixture.Fleet, r *peers.
 			t.Errorf("flux cannot pull: %v", err)
 		}
 	}
+}
+
+// digestOf returns the digest that a tag names.
+func digestOf(t *testing.T, tag string) string {
+	t.Helper()
+	digest, err := crane.Digest(tag, crane.WithContext(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return digest
 }
 
 // nothingToDo checks that one more run writes nothing.

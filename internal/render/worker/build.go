@@ -13,17 +13,19 @@ import (
 	kyaml "sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/artifactctl/artifactctl/internal/render/fault"
+	"github.com/artifactctl/artifactctl/internal/render/inputs"
 )
 
 // builder runs builds, one after the other, each as if it were the first of its process.
 type builder struct {
 	setup    Setup
+	network  *network
 	version  string // openapi.GetSchemaVersion of a process that has built nothing
 	pristine bool   // no build since the schema was last reset
 }
 
-func newBuilder(setup Setup) *builder {
-	return &builder{setup: setup, version: openapi.GetSchemaVersion(), pristine: true}
+func newBuilder(setup Setup, n *network) *builder {
+	return &builder{setup: setup, network: n, version: openapi.GetSchemaVersion(), pristine: true}
 }
 
 // build answers a request. Kustomize keeps its OpenAPI schema in package variables: one that a kustomization brings
@@ -55,12 +57,17 @@ func (b *builder) attempt(request Request) Response {
 		return Response{Err: &fault.Error{Reason: fault.Missing, Message: err.Error()}}
 	}
 	defer jail.Close()
+	if b.setup.Helm == "" { // helm is told the names of files
+		jail.disguise()
+	}
+	recorder := newRecorder(jail)
+	asked := b.network.asked.Load()
 	captured, err := startCapture()
 	if err != nil {
 		return Response{Err: &fault.Error{Reason: fault.Crash, Message: fmt.Sprintf("capture warnings: %v", err)}}
 	}
-	t := &trail{questions: jail, names: map[string]string{}, onRead: captured.mark}
-	yaml, err := b.run(t)
+	t := &trail{questions: recorder, names: map[string]string{}, onRead: captured.mark}
+	yaml, err := b.run(t, func() { recorder.lost = true })
 	text := captured.stop()
 
 	s := story{setup: b.setup, request: request, jail: jail, trail: t}
@@ -68,6 +75,8 @@ func (b *builder) attempt(request Request) Response {
 	if err != nil {
 		response.Err = s.explain(err)
 		response.Last = errors.As(err, new(*panicked))
+	} else if request.Record && b.setup.Helm == "" && b.network.asked.Load() == asked {
+		response.Inputs = inputs.Encode(recorder.inputs())
 	}
 	return response
 }
@@ -81,13 +90,14 @@ func (p *panicked) Error() string { return fmt.Sprintf("kustomize panicked: %v",
 var errEmpty error = &fault.Error{Reason: fault.Empty, Message: "the build has no objects"}
 
 // run is `kustomize build .`, in the directory that the jail starts from.
-func (b *builder) run(t *trail) (yaml []byte, err error) {
+func (b *builder) run(t *trail, onClone func()) (yaml []byte, err error) {
 	defer func() {
 		if value := recover(); value != nil {
 			yaml, err = nil, &panicked{value}
 		}
 	}()
-	objects, err := krusty.MakeKustomizer(b.options()).Run(view{questions: t, scratch: b.setup.Scratch}, ".")
+	files := view{questions: t, scratch: b.setup.Scratch, onClone: onClone}
+	objects, err := krusty.MakeKustomizer(b.options()).Run(files, ".")
 	if err != nil {
 		return nil, err
 	}

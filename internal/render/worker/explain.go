@@ -141,6 +141,9 @@ func (s *story) words(text string) string {
 		if i > 0 {
 			with = func(rest string) (string, string) { return "<clone>", rest[len(cloneName.FindString(rest)):] }
 		}
+		if c.alias != "" {
+			text = shorten(text, c.alias, with)
+		}
 		text = shorten(text, c.dir, with)
 		if c.given != c.dir {
 			text = shorten(text, c.given, with)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/filesys"
@@ -34,6 +35,7 @@ type jail struct {
 // cell is a directory that may be read.
 type cell struct {
 	given, dir string // before and after resolving symbolic links
+	alias      string // what kustomize is told instead of dir; empty: dir
 	handle     *os.Root
 }
 
@@ -59,6 +61,37 @@ func newJail(start string, dirs ...string) (*jail, error) {
 	return j, nil
 }
 
+// aliasMark is what the root's name ends with when kustomize sees it. No file of a repository names it, so a path that
+// has the root's real name comes from a file that knows where the repository lies, or how its directory is called.
+const aliasMark = ".artifactctl-root"
+
+// disguise has kustomize see the first cell under another name.
+func (j *jail) disguise() { j.cells[0].alias = j.cells[0].dir + aliasMark }
+
+// real returns what a path is outside of the jail.
+func (j *jail) real(path string) string {
+	for _, c := range j.cells {
+		if c.alias != "" && within(c.alias, path) {
+			return filepath.Join(c.dir, strings.TrimPrefix(path, c.alias))
+		}
+	}
+	return path
+}
+
+// seen returns what kustomize is told instead of a path.
+func (j *jail) seen(path string) string {
+	for _, c := range slices.Backward(j.cells) { // a scratch directory may lie inside the root
+		switch {
+		case !within(c.dir, path):
+		case c.alias == "":
+			return path
+		default:
+			return filepath.Join(c.alias, strings.TrimPrefix(path, c.dir))
+		}
+	}
+	return path
+}
+
 // Close gives the directories back.
 func (j *jail) Close() {
 	for _, c := range j.cells {
@@ -72,6 +105,7 @@ func (j *jail) CleanedAbs(path string) (filesys.ConfirmedDir, string, error) {
 	if !filepath.IsAbs(abs) {
 		abs = filepath.Join(j.start, path)
 	}
+	abs = j.real(abs)
 	if !j.inside(abs, true) {
 		return "", "", j.refuse(path)
 	}
@@ -87,14 +121,15 @@ func (j *jail) CleanedAbs(path string) (filesys.ConfirmedDir, string, error) {
 		return "", "", fmt.Errorf("evalsymlink failure on '%s' : %w", path, err)
 	}
 	if info.IsDir() {
-		return filesys.ConfirmedDir(resolved), "", nil
+		return filesys.ConfirmedDir(j.seen(resolved)), "", nil
 	}
-	return filesys.ConfirmedDir(filepath.Dir(resolved)), filepath.Base(resolved), nil
+	return filesys.ConfirmedDir(j.seen(filepath.Dir(resolved))), filepath.Base(resolved), nil
 }
 
 // ReadFile reads a regular file. It never follows a symbolic link out of its cell, even one that was put there after
 // the path was resolved.
 func (j *jail) ReadFile(path string) ([]byte, error) {
+	path = j.real(path)
 	for _, c := range j.cells {
 		name, err := filepath.Rel(c.dir, path)
 		if err != nil || !filepath.IsLocal(name) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 
 	"github.com/artifactctl/artifactctl/internal/render/fault"
 )
@@ -38,12 +39,12 @@ func Serve(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	if setup.Protocol != Protocol {
 		return fmt.Errorf("protocol %d is not %d", setup.Protocol, Protocol)
 	}
-	exhausted := isolate(ctx, setup)
+	exhausted, network := isolate(ctx, setup)
 
 	requests := make(chan Request)
 	gone := make(chan struct{})
 	go receive(ctx, in, requests, gone)
-	b := newBuilder(setup)
+	b := newBuilder(setup, network)
 	for {
 		select {
 		case <-ctx.Done():
@@ -106,12 +107,14 @@ func receive(ctx context.Context, in *gob.Decoder, requests chan<- Request, gone
 }
 
 // isolate puts the process under the limits of setup. The returned channel gets the limit once the process outgrows it.
-func isolate(ctx context.Context, setup Setup) <-chan int64 {
+func isolate(ctx context.Context, setup Setup) (<-chan int64, *network) {
 	os.Stdout = os.Stderr // whatever prints must not get into the protocol
 	log.SetFlags(0)
-	if !setup.Network {
-		http.DefaultTransport = offline{}
+	n := &network{}
+	if setup.Network {
+		n.transport = http.DefaultTransport
 	}
+	http.DefaultTransport = n // the one that kustomize uses
 	// One build is one goroutine: a second processor serves the garbage collector, more are for other workers.
 	runtime.GOMAXPROCS(min(2, runtime.GOMAXPROCS(0)))
 	debug.SetGCPercent(400) // 40 % less processor time than the default, for tens of megabytes
@@ -119,13 +122,23 @@ func isolate(ctx context.Context, setup Setup) <-chan int64 {
 	limitData(setup.Memory)
 	exhausted := make(chan int64, 1)
 	go watchMemory(ctx, setup.Memory, exhausted)
-	return exhausted
+	return exhausted, n
 }
 
-// offline is the transport of a worker that may not use the network.
-type offline struct{}
+// network is the transport of a worker. It knows whether it was used.
+type network struct {
+	transport http.RoundTripper // nil: the worker may not use the network
+	asked     atomic.Int64      // requests so far
+}
 
 // errOffline is what kustomize is told instead of a remote file.
 var errOffline = errors.New("remote files are off")
 
-func (offline) RoundTrip(*http.Request) (*http.Response, error) { return nil, errOffline }
+// RoundTrip implements http.RoundTripper.
+func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
+	n.asked.Add(1)
+	if n.transport == nil {
+		return nil, errOffline
+	}
+	return n.transport.RoundTrip(r)
+}

@@ -106,7 +106,7 @@ func TestServeEndsWithItsInput(t *testing.T) {
 	})
 	t.Run("another protocol", func(t *testing.T) {
 		_, _, _, wait := start(t, Setup{Protocol: 99, Memory: 1 << 30})
-		if words := wait(); words != "protocol 99 is not 1" {
+		if words := wait(); words != "protocol 99 is not 2" {
 			t.Errorf("got %q", words)
 		}
 	})
@@ -176,7 +176,8 @@ func TestView(t *testing.T) {
 	}
 	defer j.Close()
 	scratch := t.TempDir()
-	v := view{questions: j, scratch: scratch}
+	clones := 0
+	v := view{questions: j, scratch: scratch, onClone: func() { clones++ }}
 	if !v.Exists("a.yaml") || v.Exists("b.yaml") || v.IsDir("a.yaml") || !v.IsDir(".") || v.Exists("../..") {
 		t.Error("wrong answers")
 	}
@@ -195,7 +196,7 @@ func TestView(t *testing.T) {
 	if err := v.RemoveAll(clone); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(clone); !os.IsNotExist(err) {
-		t.Errorf("got %v", err)
+	if _, err := os.Stat(clone); !os.IsNotExist(err) || clones != 6 {
+		t.Errorf("got %v, %d clones", err, clones)
 	}
 }

@@ -15,12 +15,15 @@ var errNotAsked = errors.New("a render only reads files")
 type view struct {
 	questions
 	scratch string // where clones may be removed
+	onClone func() // called when a repository has been cloned, or should have been
 }
 
 var _ filesys.FileSystem = view{}
 
-// RemoveAll removes a clone after use. Kustomize asks for it on failure too, with a name that is no path.
+// RemoveAll removes a clone after use. Kustomize asks for it on failure too, with a name that is no path. Nothing but a
+// clone is ever removed, so this is also how a build with remote bases is known.
 func (v view) RemoveAll(path string) error {
+	v.onClone()
 	if v.scratch == "" || !filepath.IsAbs(path) || path == v.scratch || !within(v.scratch, filepath.Clean(path)) {
 		return nil
 	}

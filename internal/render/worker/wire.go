@@ -13,7 +13,7 @@ const Kustomize = "v5.8.2"
 
 // Protocol is the version of the messages below. Pool and worker are the same executable, so a difference means that
 // the pool was told to start something else.
-const Protocol = 1
+const Protocol = 2
 
 // Setup is the first message to a worker: what it may do until it ends.
 type Setup struct {
@@ -34,6 +34,8 @@ type Hello struct {
 type Request struct {
 	Dir  string // absolute
 	Root string // absolute; nothing outside of it is read
+	// Record asks for Response.Inputs.
+	Record bool
 }
 
 // Response is the outcome of one build.
@@ -41,5 +43,8 @@ type Response struct {
 	YAML     []byte
 	Warnings []string
 	Err      *fault.Error // nil when YAML is good
-	Last     bool         // the worker ends after this answer: its state is not to be trusted any more
+	// Inputs is what the build depended on, as package inputs encodes it. It is empty when it was not asked for, and when
+	// the build depended on more than that: on the network, on helm, on where the root lies.
+	Inputs []byte
+	Last   bool // the worker ends after this answer: its state is not to be trusted any more
 }

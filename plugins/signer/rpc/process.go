@@ -62,7 +62,7 @@ func (p *Process) Open(ctx context.Context, with map[string]any) (signer.Info, e
 	}
 	info := signer.Info{
 		Name: p.redact.line(r.GetName()), Version: p.redact.line(r.GetVersion()), Identity: p.redact.line(r.GetIdentity()),
-		Algorithm: p.redact.line(r.GetAlgorithm()), PublicKey: r.GetPublicKey(),
+		Algorithm: p.redact.line(r.GetAlgorithm()), PublicKey: r.GetPublicKey(), Certificate: r.GetCertificate(),
 	}
 	for _, w := range r.GetWarnings() {
 		info.Warnings = append(info.Warnings, p.redact.line(w))

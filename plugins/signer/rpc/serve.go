@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
@@ -25,6 +28,9 @@ const ProtocolVersion = 1
 // maxMessage bounds one request or answer on the wire, in bytes. A batch statement of 1,000 digests has 0.1 MB.
 const maxMessage = 16 << 20
 
+// closeGrace is how long a signer may take to close. go-plugin waits two seconds for the process to end, then kills it.
+const closeGrace = 1500 * time.Millisecond
+
 // dispensed is the name under which go-plugin hands out the one service there is.
 const dispensed = "signer"
 
@@ -40,7 +46,9 @@ type ServeOptions struct {
 	Name string
 	// Version of the plugin, for people. Default: the version of its main module as the Go toolchain recorded it.
 	Version string
-	// Signer is the plugin itself. Serve calls Open at most once, before any Sign.
+	// Signer is the plugin itself. Serve calls Open at most once, before any Sign. If it is an io.Closer, too, Close is
+	// called once after the last call was taken, to give back what Open got: a session, a token. Calls whose contexts just
+	// ended may still be about to return, Open among them. Close has closeGrace, then the process ends without it.
 	Signer signer.Signer
 }
 
@@ -51,7 +59,8 @@ type ServeOptions struct {
 //
 // While it runs, standard input belongs to it (its end means that the host has died, however it died), standard output
 // is the host's, what is written to standard error reaches the host's debug log, and an interrupt from the keyboard is
-// ignored: the host decides by the contexts of the calls whether a signature in flight is finished.
+// ignored: the host decides by the contexts of the calls whether a signature in flight is finished. SIGTERM ends it in
+// good order.
 //
 // Started by hand the process explains itself, or answers --version.
 func Serve(o ServeOptions) int {
@@ -70,6 +79,9 @@ func Serve(o ServeOptions) int {
 		fmt.Fprintln(os.Stderr, "take over standard input:", err)
 		return 1
 	}
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
+	stderr := os.Stderr // go-plugin replaces it by a pipe to the connection, which is gone at the end
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  cookie,
 		VersionedPlugins: map[int]plugin.PluginSet{ProtocolVersion: {dispensed: &service{server: &server{options: o}}}},
@@ -77,18 +89,49 @@ func Serve(o ServeOptions) int {
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
 			s := grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(maxMessage), grpc.UnaryInterceptor(recoverPanic))...)
 			go func() {
-				<-gone
+				select {
+				case <-gone:
+				case <-terminated:
+				}
 				s.Stop() // plugin.Serve returns, and with it main; calls that hang are left behind
 			}()
 			return s
 		},
 	})
+	if err := closeSigner(o.Signer); err != nil {
+		fmt.Fprintln(stderr, "[WARN] close the signer:", err)
+	}
 	select {
 	case <-gone:
 		removeSocketDir(os.Getenv(plugin.EnvUnixSocketDir))
 	default: // the host tidies up itself
 	}
 	return 0
+}
+
+// closeSigner closes s if it can be closed, and waits for it as long as the host would.
+func closeSigner(s signer.Signer) error {
+	closer, ok := s.(io.Closer)
+	if !ok {
+		return nil
+	}
+	closed := make(chan error, 1)
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				closed <- fmt.Errorf("panic: %v", v)
+			}
+		}()
+		closed <- closer.Close()
+	}()
+	timer := time.NewTimer(closeGrace)
+	defer timer.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-timer.C:
+		return fmt.Errorf("not done within %s", closeGrace)
+	}
 }
 
 func (o ServeOptions) withDefaults() ServeOptions {

@@ -49,7 +49,7 @@ func (s *server) Open(ctx context.Context, r *signerpb.Open_Request) (*signerpb.
 	}
 	return &signerpb.Open_Response{
 		Name: cleanLine(info.Name), Version: cleanLine(info.Version), Identity: cleanLine(info.Identity),
-		Algorithm: cleanLine(info.Algorithm), PublicKey: info.PublicKey, Warnings: warnings,
+		Algorithm: cleanLine(info.Algorithm), PublicKey: info.PublicKey, Certificate: info.Certificate, Warnings: warnings,
 	}, nil
 }
 

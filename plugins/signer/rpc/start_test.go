@@ -209,7 +209,9 @@ func hostMain() {
 	if err != nil {
 		panic(err)
 	}
-	p, err := Start(context.Background(), StartOptions{Name: "test", Path: self, Env: []string{modeVariable + "=" + modeServe, "TEST_LOCK=" + os.Getenv("TEST_LOCK")}})
+	p, err := Start(context.Background(), StartOptions{Name: "test", Path: self, Env: []string{
+		modeVariable + "=" + modeServe, "TEST_LOCK=" + os.Getenv("TEST_LOCK"), closeVariable + "=" + os.Getenv(closeVariable),
+	}})
 	if err != nil {
 		panic(err)
 	}
@@ -225,7 +227,8 @@ func TestPluginDiesWithItsHost(t *testing.T) {
 	lock := filepath.Join(t.TempDir(), "lock")
 	o := options(t, modeHost)
 	host := exec.CommandContext(t.Context(), o.Path)
-	host.Env = append(os.Environ(), modeVariable+"="+modeHost, "TEST_LOCK="+lock)
+	closed := filepath.Join(t.TempDir(), "closed")
+	host.Env = append(os.Environ(), modeVariable+"="+modeHost, "TEST_LOCK="+lock, closeVariable+"="+closed)
 	out, err := host.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -250,6 +253,9 @@ func TestPluginDiesWithItsHost(t *testing.T) {
 	eventually(t, "the plugin ends", func() bool { return !locked(t, lock) })
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the plugin left the directory of its socket: %v", err)
+	}
+	if _, err := os.Stat(closed); err != nil {
+		t.Errorf("the signer was not closed: %v", err)
 	}
 }
 

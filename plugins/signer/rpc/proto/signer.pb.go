@@ -432,6 +432,7 @@ type Open_Response struct {
 	// PEM (PKIX); empty when each signature brings a certificate.
 	PublicKey     []byte   `protobuf:"bytes,5,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
 	Warnings      []string `protobuf:"bytes,6,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Certificate   []byte   `protobuf:"bytes,7,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -504,6 +505,13 @@ func (x *Open_Response) GetPublicKey() []byte {
 func (x *Open_Response) GetWarnings() []string {
 	if x != nil {
 		return x.Warnings
+	}
+	return nil
+}
+
+func (x *Open_Response) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
 	}
 	return nil
 }
@@ -720,13 +728,13 @@ var File_artifactctl_signer_v1_signer_proto protoreflect.FileDescriptor
 
 const file_artifactctl_signer_v1_signer_proto_rawDesc = "" +
 	"\n" +
-	"\"artifactctl/signer/v1/signer.proto\x12\x15artifactctl.signer.v1\"\xdc\x02\n" +
+	"\"artifactctl/signer/v1/signer.proto\x12\x15artifactctl.signer.v1\"\xfe\x02\n" +
 	"\x04Open\x1a\xa3\x01\n" +
 	"\aRequest\x12A\n" +
 	"\x04with\x18\x01 \x03(\v2-.artifactctl.signer.v1.Open.Request.WithEntryR\x04with\x1aU\n" +
 	"\tWithEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
-	"\x05value\x18\x02 \x01(\v2\x1c.artifactctl.signer.v1.ValueR\x05value:\x028\x01\x1a\xad\x01\n" +
+	"\x05value\x18\x02 \x01(\v2\x1c.artifactctl.signer.v1.ValueR\x05value:\x028\x01\x1a\xcf\x01\n" +
 	"\bResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1a\n" +
@@ -734,7 +742,8 @@ const file_artifactctl_signer_v1_signer_proto_rawDesc = "" +
 	"\talgorithm\x18\x04 \x01(\tR\talgorithm\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x05 \x01(\fR\tpublicKey\x12\x1a\n" +
-	"\bwarnings\x18\x06 \x03(\tR\bwarnings\"\xce\x01\n" +
+	"\bwarnings\x18\x06 \x03(\tR\bwarnings\x12 \n" +
+	"\vcertificate\x18\a \x01(\fR\vcertificate\"\xce\x01\n" +
 	"\x04Sign\x1a\x80\x01\n" +
 	"\aRequest\x12\x1e\n" +
 	"\n" +

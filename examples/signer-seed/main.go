@@ -1,4 +1,5 @@
-package signertest_test
+// Command signer-seed is the signer of docs/plugins.md: an Ed25519 key from a variable. Copy it to begin your own.
+package main
 
 import (
 	"context"
@@ -8,9 +9,8 @@ import (
 	"os"
 
 	"github.com/artifactctl/artifactctl/plugins/signer"
+	"github.com/artifactctl/artifactctl/plugins/signer/rpc"
 )
-
-// The example of docs/plugins.md, to the letter.
 
 type seedSigner struct{ key ed25519.PrivateKey }
 
@@ -39,3 +39,5 @@ func (s *seedSigner) Sign(ctx context.Context, r signer.Request) (signer.Signatu
 	}
 	return signer.KeyBundle(r, s.key.Public(), ed25519.Sign(s.key, input))
 }
+
+func main() { os.Exit(rpc.Serve(rpc.ServeOptions{Name: "signer-seed", Signer: &seedSigner{}})) }

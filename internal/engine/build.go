@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/artifactctl/artifactctl/internal/artifact"
+)
+
+// defaultKeep is what a plan keeps unless the engine says otherwise: the artifacts of some thousand apps.
+const defaultKeep = 64 << 20
+
+// build renders an app and makes its artifact.
+func (e *Engine) build(ctx context.Context, app App) (artifact.Files, *artifact.Artifact, []string, error) {
+	files, warnings, err := e.Renderer.Render(ctx, app.Name)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	built, err := artifact.Build(files, artifact.Meta{
+		Source: e.Source.Remote, Revision: e.Source.Revision, Created: e.Source.Created, Annotations: app.Annotations,
+	})
+	return files, built, warnings, err
+}
+
+// keep holds on to an artifact that is to be pushed while there is room for it, so that memory is bounded however large
+// the fleet is. What finds none is rendered again.
+func (p *planner) keep(w *work) {
+	if !w.push {
+		w.built = nil
+		return
+	}
+	if p.room.Add(-int64(len(w.built.Layer.Content))) < 0 {
+		w.built = nil
+	}
+}
+
+// take returns the artifact to push and lets go of it. One that is rendered again must be what was planned.
+func (p *publisher) take(ctx context.Context, w *work) (*artifact.Artifact, error) {
+	built := w.built
+	w.built = nil
+	if built != nil {
+		return built, nil
+	}
+	err := p.run.stage(w.app.Name, StageRender, func() (string, error) {
+		var err error
+		if _, built, _, err = p.build(ctx, w.app); err != nil {
+			return "", err
+		}
+		if built.Manifest.Digest != w.target.Digest {
+			return "", fmt.Errorf("%w: it gave %s, and %s when this run planned", ErrMoved, built.Manifest.Digest, w.target.Digest)
+		}
+		return "again", nil
+	})
+	return built, err
+}
