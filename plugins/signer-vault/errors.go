@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/vault/api"
@@ -32,23 +33,32 @@ func (s *server) explain(ctx context.Context, r request, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s %s: %w", r.verb, r.path, ctx.Err())
 	}
-	text, hint, class := s.judge(r, err)
-	if token := s.client.Token(); token != "" {
-		text = strings.ReplaceAll(text, token, "***")
+	if ended := (*endedError)(nil); errors.As(err, &ended) {
+		return ended.explain(s, r)
 	}
-	return signer.WithHint(fmt.Errorf("%s %s: %w: %s", r.verb, r.path, class, text), hint)
+	text, hint, class := s.judge(r, err)
+	return signer.WithHint(fmt.Errorf("%s %s: %w: %s", r.verb, r.path, class, s.blank(text)), hint)
 }
 
+// blank takes what is secret out of words of the server.
+func (s *server) blank(text string) string { return s.hidden.blank(text) }
+
 func (s *server) judge(r request, err error) (text, hint string, class error) {
-	answer := (*api.ResponseError)(nil)
+	answer, pause := (*api.ResponseError)(nil), (*pauseError)(nil)
 	switch {
 	case errors.As(err, &answer):
 		hint, class = s.judgeStatus(r, answer)
-		return said(answer), hint, class
-	case isForeign(err):
+		text = said(answer)
+		if errors.As(err, &pause) {
+			text += fmt.Sprintf("; it asks for a pause of %s", pause.pause)
+		}
+		return text, hint, class
+	case isForeign(err), errors.Is(err, errNoBatch), errors.Is(err, errForeign):
 		return errForeign.Error(), wrongAddress, signer.ErrInvalid
 	case errors.Is(err, errEmpty):
-		return errEmpty.Error(), "", signer.ErrUnavailable
+		return errEmpty.Error(), "a server that sends from one address to the next answers so, too: VAULT_ADDR should be that of the active node", signer.ErrUnavailable
+	case isBadRedirect(err):
+		return "it redirects, but to no address that the request may go to", "api_addr of the server must be its own https address", signer.ErrInvalid
 	case errors.Is(err, context.DeadlineExceeded): // the client's own deadline: that of the caller was looked at before
 		return fmt.Sprintf("no answer within %s", s.client.ClientTimeout()), "VAULT_CLIENT_TIMEOUT sets how long one request may take", signer.ErrUnavailable
 	case errors.Is(err, http.ErrSchemeMismatch):
@@ -61,21 +71,33 @@ func (s *server) judge(r request, err error) (text, hint string, class error) {
 
 const wrongAddress = "is it the address of Vault or OpenBao itself, with the right scheme and port?"
 
+// drSecondary is in the 400 of a cluster that only stands by for disaster recovery.
+const drSecondary = "DR secondary"
+
+// What the engine says of a version that may not sign, and what to do about it.
+const (
+	retiredVersion = "requested version for signing"
+	retiredHint    = "was the key rotated and this version retired? then run again, or change keyVersion"
+)
+
 // judgeStatus classifies an answer by its status. What vault/api tried again counts as unavailable.
 func (s *server) judgeStatus(r request, answer *api.ResponseError) (hint string, class error) {
 	switch status := answer.StatusCode; {
 	case status == http.StatusForbidden, status == http.StatusUnauthorized, says(answer, "missing client token"):
 		return s.denied(r, answer), signer.ErrDenied
-	case says(answer, "requested version for signing"): // a 500 of the engine, but no trial will mend it
-		return "was the key rotated and this version retired? then run again, or change keyVersion", signer.ErrInvalid
+	case says(answer, retiredVersion): // a 500 of the engine, but no trial will mend it
+		return retiredHint, signer.ErrInvalid
 	case answer.RawError && status < http.StatusInternalServerError && status != http.StatusTooManyRequests:
 		return wrongAddress, signer.ErrInvalid
 	case status == http.StatusNotFound, says(answer, "key not found"):
 		return "is the name right, and the mount, and the namespace? keys are made with: vault write -f MOUNT/keys/NAME type=ecdsa-p256", signer.ErrInvalid
 	case status == http.StatusServiceUnavailable:
 		return "a sealed server must be unsealed; vault status tells", signer.ErrUnavailable
-	case status >= http.StatusInternalServerError, status == http.StatusPreconditionFailed,
-		status == http.StatusTooManyRequests, status == http.StatusRequestTimeout:
+	case status == statusDRSecondary, status == statusPerformanceStandby, says(answer, drSecondary):
+		return "the node only stands by: VAULT_ADDR should be that of the active node, or of a load balancer that finds it", signer.ErrUnavailable
+	case status == http.StatusTooManyRequests:
+		return "a quota of the server or of a proxy: wait, or have it raised (vault list sys/quotas/rate-limit)", signer.ErrUnavailable
+	case status >= http.StatusInternalServerError, status == http.StatusPreconditionFailed, status == http.StatusRequestTimeout:
 		return "", signer.ErrUnavailable
 	}
 	return "", signer.ErrInvalid
@@ -85,8 +107,8 @@ func (s *server) judgeStatus(r request, answer *api.ResponseError) (hint string,
 func (s *server) denied(r request, answer *api.ResponseError) string {
 	switch {
 	case s.client.Token() == "":
-		return "no token was found: set VAULT_TOKEN or VAULT_TOKEN_FILE and list it under `env` of this signer in publish.yaml, or write with: {tokenFile: PATH}"
-	case says(answer, "invalid token"), says(answer, "bad token"):
+		return "no token was found: set VAULT_TOKEN or VAULT_TOKEN_FILE and list it under `env` of this signer in publish.yaml, or write with: {tokenFile: PATH}, or log in with: {auth: {method: …}}"
+	case says(answer, invalidToken), says(answer, "bad token"):
 		return "the token has expired, was revoked, or is of another server or namespace"
 	}
 	where := ""
@@ -94,6 +116,15 @@ func (s *server) denied(r request, answer *api.ResponseError) string {
 		where = " in namespace " + namespace
 	}
 	return fmt.Sprintf("the token needs a policy%s with: path %q { capabilities = [%q] }", where, r.path, r.capability)
+}
+
+// isRefusedContent tells whether a request was refused for what it holds: a part of it may be taken.
+func isRefusedContent(err error) bool {
+	answer := (*api.ResponseError)(nil)
+	if !errors.As(err, &answer) || says(answer, "key not found") || says(answer, "missing client token") || says(answer, drSecondary) {
+		return false
+	}
+	return answer.StatusCode == http.StatusBadRequest || answer.StatusCode == http.StatusRequestEntityTooLarge
 }
 
 func says(answer *api.ResponseError, words string) bool {
@@ -127,8 +158,17 @@ func isForeign(err error) bool {
 	return errors.As(err, &syntax) || errors.As(err, &form)
 }
 
+// isBadRedirect tells whether vault/api would not follow a redirect: it names no address, or one without TLS.
+func isBadRedirect(err error) bool {
+	return errors.Is(err, http.ErrNoLocation) || strings.Contains(err.Error(), "protocol downgrade")
+}
+
 // isTLS tells whether the two sides do not trust each other: a certificate is bad, or the server sent an alert.
 func isTLS(err error) bool {
 	bad, remote := (*tls.CertificateVerificationError)(nil), (*net.OpError)(nil)
 	return errors.As(err, &bad) || errors.As(err, &remote) && remote.Op == "remote error"
+}
+
+func containsAny(text string, words ...string) bool {
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(text, word) })
 }

@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -29,9 +30,15 @@ type fake struct {
 	key *ecdsa.PrivateKey
 	// fault answers a request instead, if it is set and returns true. n counts requests to the same path from 1.
 	fault func(w http.ResponseWriter, r *http.Request, n int64) bool
+	// noBatch makes it a server that takes no notice of batch_input.
+	noBatch bool
+	// item changes or replaces the answer to an item of a batch, if it is set.
+	item func(input []byte, answer map[string]any)
 	// version that answers are of.
 	version      int
 	reads, signs atomic.Int64
+	mu           sync.Mutex
+	batches      []int // sizes of what was asked for, 0 for a request without batch_input
 }
 
 func newFake(t *testing.T) *fake {
@@ -91,12 +98,47 @@ func (f *fake) read(*http.Request) (map[string]any, error) {
 func (f *fake) sign(r *http.Request) (map[string]any, error) {
 	var request struct {
 		Input []byte `json:"input"`
+		Batch []struct {
+			Input []byte `json:"input"`
+		} `json:"batch_input"`
 	}
 	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
 		return nil, err
 	}
-	sig, err := f.key.Sign(nil, request.Input, crypto.SHA256)
+	f.mu.Lock()
+	f.batches = append(f.batches, len(request.Batch))
+	f.mu.Unlock()
+	if request.Batch == nil || f.noBatch {
+		return f.signature(request.Input)
+	}
+	results := make([]map[string]any, len(request.Batch))
+	for i, item := range request.Batch {
+		answer, err := f.signature(item.Input)
+		if err != nil {
+			return nil, err
+		}
+		if results[i] = answer; f.item != nil {
+			f.item(item.Input, answer)
+		}
+	}
+	return map[string]any{"batch_results": results}, nil
+}
+
+func (f *fake) signature(input []byte) (map[string]any, error) {
+	if len(input) == 0 { // what a server without batches takes batch_input for
+		return map[string]any{"signature": "vault:v1:AAAA"}, nil
+	}
+	sig, err := f.key.Sign(nil, input, crypto.SHA256)
 	return map[string]any{"signature": fmt.Sprintf("vault:v%d:%s", f.version, base64.StdEncoding.EncodeToString(sig))}, err
+}
+
+// asked returns the sizes of the batches that arrived, and forgets them.
+func (f *fake) asked() []int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	sizes := f.batches
+	f.batches = nil
+	return sizes
 }
 
 // errs is an answer in Vault's form.

@@ -47,15 +47,28 @@ func TestFaults(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
+	redirect := func(w http.ResponseWriter) {
+		w.Header().Set("Location", "/v1/transit/keys/sign/") // to itself
+		w.WriteHeader(http.StatusTemporaryRedirect)
+	}
+	later := func(status int, after string, message string) func(http.ResponseWriter) {
+		return func(w http.ResponseWriter) {
+			w.Header().Set("Retry-After", after)
+			errs(status, message)(w)
+		}
+	}
 	tests := map[string]struct {
 		answer     func(http.ResponseWriter)
 		class      error
 		want, hint string
 	}{
 		"sealed":            {errs(503, "Vault is sealed"), signer.ErrUnavailable, "503 Vault is sealed", "unsealed"},
-		"standby":           {errs(473), signer.ErrInvalid, "473", ""},
+		"standby":           {errs(473), signer.ErrUnavailable, "473", "active node"},
+		"standby of DR":     {errs(472), signer.ErrUnavailable, "472", "active node"},
 		"stale replica":     {errs(412, "required index state not present"), signer.ErrUnavailable, "412 required index", ""},
-		"too many requests": {errs(429, "request path: rate limit quota exceeded"), signer.ErrUnavailable, "429 request path", ""},
+		"too many requests": {errs(429, "request path: rate limit quota exceeded"), signer.ErrUnavailable, "429 request path", "quotas"},
+		"too long a pause":  {later(429, "86400", "quota exceeded"), signer.ErrUnavailable, "429 quota exceeded; it asks for a pause of 24h0m0s", "quotas"},
+		"sealed for long":   {later(503, time.Now().Add(24*time.Hour).UTC().Format(http.TimeFormat), "Vault is sealed"), signer.ErrUnavailable, "503 Vault is sealed; it asks for a pause of ", "unsealed"},
 		"internal":          {errs(500, "1 error occurred:\n\t* read-only\n\n"), signer.ErrUnavailable, "500 read-only", ""},
 		"bad gateway":       {text(502, html), signer.ErrUnavailable, "502 bad gateway", ""},
 		"forbidden":         {errs(403, "1 error occurred:\n\t* permission denied\n\n"), signer.ErrDenied, "403 permission denied", `path "transit/`},
@@ -69,7 +82,10 @@ func TestFaults(t *testing.T) {
 		"login page":        {text(200, html), signer.ErrInvalid, "the answer is not one of Vault", "address"},
 		"other JSON":        {text(200, `{"data": {"type": 1, "signature": {}}}`), signer.ErrInvalid, "the answer is not one of Vault", "address"},
 		"empty":             {text(200, ""), signer.ErrUnavailable, "the answer is empty", ""},
-		"redirect":          {text(307, ""), nil, "", ""},
+		"redirect":          {text(307, ""), signer.ErrInvalid, "it redirects", "api_addr"},
+		"redirects":         {redirect, signer.ErrUnavailable, "the answer is empty", "active node"},
+		"DR secondary":      {errs(400, "path disabled in replication DR secondary mode"), signer.ErrUnavailable, "400 path disabled", "active node"},
+		"active unknown":    {errs(500, "local node not active but active cluster node not found"), signer.ErrUnavailable, "500 local node not active", ""},
 		"cut":               {cut, signer.ErrUnavailable, "EOF", ""},
 		"cut in the middle": {half, signer.ErrUnavailable, "unexpected EOF", ""},
 	}
@@ -139,7 +155,7 @@ func TestWrongSignatures(t *testing.T) {
 			if tt.signature == "" {
 				f.key = otherKey(t)
 			} else {
-				f.fault = always("/sign/", text(200, `{"data": {"signature": "`+tt.signature+`"}}`))
+				f.item = func(_ []byte, answer map[string]any) { answer["signature"] = tt.signature }
 			}
 			_, err := s.Sign(t.Context(), signertest.Request(signer.PayloadInToto, 1))
 			check(t, err, nil, tt.want, "")
@@ -223,4 +239,56 @@ func TestConnections(t *testing.T) {
 	t.Setenv("VAULT_ADDR", f.URL)
 	t.Setenv("VAULT_SKIP_VERIFY", "true")
 	check(t, open(), signer.ErrInvalid, "certificate required", "VAULT_CLIENT_CERT")
+}
+
+// Pauses that the server asks for end with the caller, too.
+func TestCallerLeavesDuringAPause(t *testing.T) {
+	f := newFake(t)
+	t.Setenv("VAULT_MAX_RETRIES", "2")
+	s, _ := opened(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	f.fault = func(w http.ResponseWriter, _ *http.Request, _ int64) bool {
+		w.Header().Set("Retry-After", "25")
+		errs(429)(w)
+		time.AfterFunc(10*time.Millisecond, cancel)
+		return true
+	}
+	start := time.Now()
+	_, err := s.Sign(ctx, signertest.Request(signer.PayloadInToto, 1))
+	check(t, err, context.Canceled, "sign with transit/sign/artifacts/sha2-256: context canceled", "")
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("took %s", took)
+	}
+}
+
+// A standby that sends to the active node is followed, but never out of TLS.
+func TestRedirects(t *testing.T) {
+	active := newFake(t)
+	away := func(w http.ResponseWriter, r *http.Request, _ int64) bool {
+		http.Redirect(w, r, active.URL+r.URL.Path, http.StatusTemporaryRedirect)
+		return true
+	}
+	standby := newFake(t) // VAULT_ADDR
+	standby.fault = away
+	s, _ := opened(t)
+	for i, err := range signAll(t, s, 20) {
+		if err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if active.signs.Load() == 0 || active.signs.Load() != standby.signs.Load() {
+		t.Errorf("%d requests to the standby, %d to the active node", standby.signs.Load(), active.signs.Load())
+	}
+
+	encrypted := prepareFake(t)
+	encrypted.fault = away
+	encrypted.StartTLS()
+	t.Setenv("VAULT_ADDR", encrypted.URL)
+	t.Setenv("VAULT_SKIP_VERIFY", "true")
+	before := active.reads.Load()
+	_, err := (&vaultSigner{}).Open(t.Context(), map[string]any{"key": "artifacts"})
+	check(t, err, signer.ErrInvalid, "it redirects, but to no address that the request may go to", "api_addr")
+	if active.reads.Load() != before {
+		t.Error("the token was sent without TLS")
+	}
 }

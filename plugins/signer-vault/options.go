@@ -22,6 +22,7 @@ type options struct {
 	key        string
 	keyVersion int    // 0: the latest
 	tokenFile  string // empty: from the environment
+	auth       authOptions
 }
 
 // Names as the transit engine takes them for keys, and segments of a mount's path that mean themselves in a URL.
@@ -32,7 +33,7 @@ var (
 
 func parseOptions(with map[string]any) (options, error) {
 	o := options{mount: defaultMount}
-	if err := signer.CheckOptions(with, "key", "mount", "namespace", "keyVersion", "address", "tokenFile"); err != nil {
+	if err := signer.CheckOptions(with, "key", "mount", "namespace", "keyVersion", "address", "tokenFile", "auth"); err != nil {
 		return o, err
 	}
 	for name, value := range with {
@@ -43,12 +44,19 @@ func parseOptions(with map[string]any) (options, error) {
 	if o.key == "" {
 		return o, signer.Invalidf("write with: {key: NAME}, the name of a key in the transit engine", "option \"key\" is missing")
 	}
+	if o.tokenFile != "" && (o.auth.logsIn() || o.auth.token != (source{})) {
+		return o, signer.Invalidf("leave one of them out", "options \"tokenFile\" and \"auth\" both say where the token comes from")
+	}
 	return o, nil
 }
 
-func (o *options) set(name string, value any) error {
-	if name == "keyVersion" {
+func (o *options) set(name string, value any) (err error) {
+	switch name {
+	case "keyVersion":
 		return o.setVersion(value)
+	case "auth":
+		o.auth, err = parseAuth(value)
+		return err
 	}
 	text, ok := value.(string)
 	if !ok || text == "" {

@@ -1,28 +1,34 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"net"
+	"net/http"
 	"net/url"
 	"os"
-	"runtime"
-	"strings"
 
 	"github.com/hashicorp/vault/api"
 
 	"github.com/artifactctl/artifactctl/plugins/signer"
 )
 
+// invalidToken is what Vault says of a token that has ended or never was. OpenBao and older Vaults leave it out.
+const invalidToken = "invalid token"
+
 // server is a Vault or OpenBao, reached as the variables and options say. It is safe for concurrent use.
 type server struct {
-	client *api.Client
+	client  *api.Client
+	hidden  *secrets // of which no message shows any
+	session *session // nil if the token is somebody else's
 }
 
-// connect prepares the client; nothing is sent yet. The configuration is vault/api's own default, so that its variables
-// for TLS, proxies, timeouts, retries and rate limits work as with the vault command.
-func connect(o options) (*server, []string, error) {
+// connect prepares the client, and logs in if the options say so; otherwise nothing is sent yet. The configuration is
+// vault/api's own default, so that its variables for TLS, proxies, timeouts, retries and rate limits work as with the
+// vault command.
+func connect(ctx context.Context, o options) (*server, []string, error) {
 	warnings := adoptBao()
 	config := api.DefaultConfig()
 	if config.Error != nil {
@@ -31,19 +37,69 @@ func connect(o options) (*server, []string, error) {
 	if err := setAddress(config, o.address); err != nil {
 		return nil, nil, err
 	}
+	address := cmp.Or(config.AgentAddress, config.Address)
+	warnings = append(warnings, insecure(config, address)...)
 	client, err := api.NewClient(config)
 	if err != nil {
 		return nil, nil, environmentError(err)
 	}
-	token, more, err := findToken(o)
-	if err != nil {
-		return nil, nil, err
-	}
-	client.SetToken(token)
+	client.SetCheckRetry(retryPolicy)
 	if o.namespace != "" {
 		client.SetNamespace(o.namespace)
 	}
-	return &server{client: client}, append(warnings, more...), nil
+	s := &server{client: client, hidden: &secrets{}}
+	more, err := s.authenticate(ctx, o, address)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, append(warnings, more...), nil
+}
+
+// authenticate logs in, or takes a token that is there.
+func (s *server) authenticate(ctx context.Context, o options, address string) (warnings []string, err error) {
+	if !o.auth.logsIn() {
+		token, warnings, err := findToken(o)
+		s.hidden.add(token)
+		s.client.SetToken(token)
+		return warnings, err
+	}
+	l, err := newLogin(s.client, address, o.auth, s.hidden)
+	if err != nil {
+		return nil, err
+	}
+	if s.session, err = startSession(ctx, l, s.client.SetToken); err != nil {
+		return nil, err
+	}
+	return exposed("option \"auth.secretID\"", "secret id", o.auth.secretID.file), nil
+}
+
+// close revokes the tokens that the plugin obtained, and no others.
+func (s *server) close() error {
+	if s.session == nil {
+		return nil
+	}
+	return s.session.close()
+}
+
+// insecure warns of what lets others on the way read the token.
+func insecure(config *api.Config, address string) []string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil
+	}
+	transport, _ := config.HttpClient.Transport.(*http.Transport)
+	switch {
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return []string{"the address of the server is http, not https: whoever is on the way can read the token"}
+	case u.Scheme == "https" && transport != nil && transport.TLSClientConfig != nil && transport.TLSClientConfig.InsecureSkipVerify:
+		return []string{"VAULT_SKIP_VERIFY is set, so the server's certificate is not checked: whoever is on the way can read the token; VAULT_CACERT names the file of an authority of your own"}
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // setAddress settles whom to ask. The option wins over the variables, also over that of an agent; vault/api's fallback,
@@ -61,62 +117,52 @@ func setAddress(config *api.Config, option string) error {
 	return signer.Invalidf("set VAULT_ADDR and list it under `env` of this signer in publish.yaml, or write with: {address: https://…}", "the address of the server is not given")
 }
 
-// findToken looks into the file of the option, the variable, and the file that a variable names, in this order. None at
-// all is fine here: an agent may add its own.
-func findToken(o options) (token string, warnings []string, err error) {
-	if o.tokenFile != "" {
-		return readToken("option \"tokenFile\"", o.tokenFile)
-	}
-	if token := strings.TrimSpace(os.Getenv(api.EnvVaultToken)); token != "" {
-		return token, nil, nil
-	}
-	if path := os.Getenv(tokenFileVariable); path != "" {
-		return readToken("variable "+tokenFileVariable, path)
-	}
-	return "", nil, nil
-}
-
-func readToken(where, path string) (token string, warnings []string, err error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", nil, signer.WithHint(fmt.Errorf("%w: %s: %w", signer.ErrInvalid, where, err), "paths relate to the directory of publish.yaml")
-	}
-	if token = strings.TrimSpace(string(text)); token == "" {
-		return "", nil, signer.Invalidf("whatever logs in must have finished before", "%s: the file is empty", where)
-	}
-	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", nil, signer.Invalidf("the file must hold nothing but the token", "%s: the file does not hold a token", where)
-	}
-	// A group may read it: agents write their tokens so.
-	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o007 != 0 && runtime.GOOS != "windows" {
-		warnings = append(warnings, fmt.Sprintf("%s: every user may read or change the token (mode %04o)", where, info.Mode().Perm()))
-	}
-	return token, warnings, nil
-}
-
 // read gets path and stores its data in answer.
 func (s *server) read(ctx context.Context, path string, answer any) error {
 	ctx, cancel := context.WithCancel(ctx) // vault/api leaves a timer behind unless its context ends
 	defer cancel()
-	response, err := s.client.Logical().ReadRawWithContext(ctx, path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	secret, err := api.ParseSecret(response.Body)
-	if err != nil {
-		return err
-	}
-	return decode(secret, answer)
+	return s.ask(ctx, func() error {
+		response, err := s.client.Logical().ReadRawWithContext(ctx, path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = response.Body.Close() }()
+		secret, err := api.ParseSecret(response.Body)
+		if err != nil {
+			return err
+		}
+		return decode(secret, answer)
+	})
 }
 
 // write sends data to path and stores what comes back in answer.
 func (s *server) write(ctx context.Context, path string, data map[string]any, answer any) error {
-	secret, err := s.client.Logical().WriteWithContext(ctx, path, data)
-	if err != nil {
+	return s.ask(ctx, func() error {
+		secret, err := s.client.Logical().WriteWithContext(ctx, path, data)
+		if err != nil {
+			return err
+		}
+		return decode(secret, answer)
+	})
+}
+
+// ask sends a request. If it is denied because a token that the plugin obtained has ended, the plugin logs in again and
+// sends it once more.
+func (s *server) ask(ctx context.Context, send func() error) error {
+	used := s.client.Token()
+	err := send()
+	answer := (*api.ResponseError)(nil)
+	if s.session == nil || !errors.As(err, &answer) || answer.StatusCode != http.StatusForbidden {
 		return err
 	}
-	return decode(secret, answer)
+	switch failure := s.session.again(ctx, used, says(answer, invalidToken)); {
+	case failure == nil:
+		return send()
+	case errors.Is(failure, errAlive), ctx.Err() != nil:
+		return err
+	default:
+		return &endedError{denial: answer, login: failure}
+	}
 }
 
 func decode(secret *api.Secret, answer any) error {

@@ -14,14 +14,20 @@ import (
 	"github.com/artifactctl/artifactctl/test/transit"
 )
 
-// signers is the part of publish.yaml that says who signs.
-const signers = `signer: vault
+// signers is the part of publish.yaml that says who signs: in production Vault, elsewhere a key that is not even there.
+const signers = `signer: file
 signers:
+  file:
+    plugin: signer-file
+    with: {key: missing.key}
+    trust: {publicKey: missing.pub}
   vault:
     plugin: signer-vault
-    env: [VAULT_ADDR, VAULT_TOKEN]
+    env: [VAULT_ADDR, VAULT_TOKEN, VAULT_MAX_RETRIES]
     with: {key: artifacts}
     trust: {publicKey: cosign.pub}
+environments:
+  production: {signer: vault}
 `
 
 // Whatever the type of the key and the kind of registry: cosign and Flux accept what was published, with the key that the
@@ -37,14 +43,14 @@ func TestPublishedIsVerifiable(t *testing.T) {
 			t.Run(keyType+"/"+r.Kind, func(t *testing.T) {
 				before := signatures(s)
 				publish(t, s, fleet, r)
-				if n, want := signatures(s)-before, 1+2*len(fleet.Repositories); n != want {
-					t.Errorf("the run asked for %d signatures, want %d", n, want)
+				if n, most := signatures(s)-before, 1+2*len(fleet.Repositories); n < 2 || n > most {
+					t.Errorf("the run took %d requests to sign, want 2 to %d", n, most)
 				}
 				verify(t, cosign, fleet, r, other)
 				before = signatures(s)
 				publish(t, s, fleet, r)
 				if n := signatures(s) - before; n != 1 {
-					t.Errorf("a run with nothing to do asks for %d signatures", n)
+					t.Errorf("a run with nothing to do takes %d requests to sign", n)
 				}
 			})
 		}
@@ -91,13 +97,20 @@ func newFleet(t *testing.T, s *transit.Server, format string) *fixture.Fleet {
 	return fleet
 }
 
-// run runs `artifactctl publish` and returns its exit status and all that it printed. The token must not be in there.
+// run runs `artifactctl publish` in production and returns its exit status and all that it printed. The token must not be
+// in there.
 func run(t *testing.T, s *transit.Server, fleet *fixture.Fleet, r *peers.Registry, args ...string) (code int, output string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(peers.Product(t, false), "artifactctl"), append([]string{"publish"}, args...)...)
+	return runWith(t, s.URL, token, fleet, "oci://"+r.Host+"/org", args...)
+}
+
+// runWith is run with any server, token and registry.
+func runWith(t *testing.T, vault, token string, fleet *fixture.Fleet, registry string, args ...string) (code int, output string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(peers.Product(t, false), "artifactctl"), append([]string{"publish", "--env", "production"}, args...)...)
 	cmd.Dir = fleet.Dir
-	cmd.Env = append(fleet.Env("oci://"+r.Host+"/org"),
-		"PATH="+os.Getenv("PATH"), "HOME="+t.TempDir(), "NO_COLOR=1", "VAULT_ADDR="+s.URL, "VAULT_TOKEN="+token)
+	cmd.Env = append(fleet.Env(registry), "PATH="+os.Getenv("PATH"), "HOME="+t.TempDir(), "NO_COLOR=1",
+		"VAULT_ADDR="+vault, "VAULT_TOKEN="+token, "VAULT_MAX_RETRIES=0")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {

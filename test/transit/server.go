@@ -1,6 +1,7 @@
 // Package transit serves the real transit secrets engine of HashiCorp Vault over HTTP on loopback, in this process. In
 // front of the engine stand a few lines for what Vault's core does: tokens, policies, namespaces, mounts, the form of
-// errors. Whatever depends on more of the core (logins, leases, replication, quotas) cannot be tested with it.
+// errors, logins by the real auth methods and the leases of the tokens that they give. Whatever depends on more of the
+// core (replication, quotas, MFA) cannot be tested with it.
 package transit
 
 import (
@@ -35,6 +36,7 @@ type Server struct {
 	mu      sync.Mutex
 	grants  map[string][]Grant
 	log     []Request
+	auth    *authority
 }
 
 // Grant is a rule of a policy: what may be done at one path.
@@ -53,7 +55,7 @@ type Request struct {
 // Start starts a server for the time of a test, with the engine mounted at mount in namespace.
 func Start(t testing.TB, mount, namespace string) *Server {
 	t.Helper()
-	s, err := newServer(t.Context(), mount, namespace)
+	s, err := New(t.Context(), mount, namespace)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +65,8 @@ func Start(t testing.TB, mount, namespace string) *Server {
 	return s
 }
 
-func newServer(ctx context.Context, mount, namespace string) (*Server, error) {
+// New makes a server that a caller without a test at hand serves itself, as the handler that it is.
+func New(ctx context.Context, mount, namespace string) (*Server, error) {
 	storage := &logical.InmemStorage{}
 	config := logical.TestBackendConfig()
 	config.StorageView = storage
@@ -75,7 +78,7 @@ func newServer(ctx context.Context, mount, namespace string) (*Server, error) {
 	if err := backend.Initialize(ctx, &logical.InitializationRequest{Storage: storage}); err != nil {
 		return nil, fmt.Errorf("initialize the engine: %w", err)
 	}
-	return &Server{Mount: mount, Namespace: namespace, backend: backend, storage: storage, grants: map[string][]Grant{}}, nil
+	return &Server{Mount: mount, Namespace: namespace, backend: backend, storage: storage, grants: map[string][]Grant{}, auth: newAuthority()}, nil
 }
 
 // Allow makes token known, with these rules. A later call replaces them.
@@ -158,6 +161,9 @@ func (s *Server) answer(r *http.Request, path string) (status int, body map[stri
 	if operation == "" {
 		return failure(http.StatusMethodNotAllowed, "unsupported operation")
 	}
+	if isAuth(path) {
+		return s.auth.answer(r, path)
+	}
 	if status, body := s.refuse(r, path, capability); status != 0 {
 		return status, body
 	}
@@ -197,7 +203,9 @@ func (s *Server) refuse(r *http.Request, path, capability string) (status int, b
 	rules, known := s.grants[token]
 	s.mu.Unlock()
 	if !known {
-		return failure(http.StatusForbidden, "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n")
+		if rules, known = s.auth.rules(token); !known {
+			return s.auth.invalid()
+		}
 	}
 	for _, rule := range rules {
 		if rule.Path == path && slices.Contains(rule.Capabilities, capability) {
