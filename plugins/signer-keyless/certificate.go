@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
@@ -51,18 +52,19 @@ func (c *credential) identity() (string, error) {
 
 // authority hands out one credential for the whole run and renews it when its end is near. It is safe for concurrent use.
 type authority struct {
-	url     string
-	tokens  tokenSource
-	network network
-	check   func(*x509.Certificate) error // of what Fulcio issued
-	now     func() time.Time
+	url      string
+	audience string // that Fulcio wants in tokens
+	tokens   tokenSource
+	network  network
+	check    func(*x509.Certificate) error // of what Fulcio issued
+	now      func() time.Time
 
 	turn    chan struct{} // whoever put something in may look at current, and replace it
 	current *credential
 }
 
-func newAuthority(url string, tokens tokenSource, n network, check func(*x509.Certificate) error) *authority {
-	return &authority{url: url, tokens: tokens, network: n, check: check, now: time.Now, turn: make(chan struct{}, 1)}
+func newAuthority(url, audience string, tokens tokenSource, n network, check func(*x509.Certificate) error) *authority {
+	return &authority{url: url, audience: audience, tokens: tokens, network: n, check: check, now: time.Now, turn: make(chan struct{}, 1)}
 }
 
 // credential returns one that is good for a signature now. Of many calls at once one asks Fulcio and the others wait.
@@ -89,7 +91,7 @@ func (a *authority) credential(ctx context.Context) (*credential, error) {
 
 // issue makes a key and gets a certificate for it.
 func (a *authority) issue(ctx context.Context) (*credential, error) {
-	identity, err := a.tokens.fetch(ctx, a.now())
+	identity, err := a.tokens.fetch(ctx, a.now(), a.audience)
 	if err != nil {
 		return nil, err
 	}
@@ -119,5 +121,5 @@ func (a *authority) explain(t token, err error) error {
 		return err
 	}
 	return signer.WithHint(fmt.Errorf("get a certificate for %s: %w", t.subject, err),
-		fmt.Sprintf("Fulcio must know the token's issuer (%s), and its audience must be %s (it is %s)", t.issuer, audience, t.audience))
+		fmt.Sprintf("Fulcio must know the token's issuer (%s), and its audience must be %s (it is %s)", t.issuer, a.audience, strings.Join(t.audiences, ", ")))
 }

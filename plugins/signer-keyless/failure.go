@@ -17,6 +17,7 @@ import (
 // failure is why a service did not do its part.
 type failure struct {
 	err     error         // says all, and wraps one of the signer's errors, or the context's
+	status  int           // of an answer; 0 if there was none
 	passing bool          // another attempt may succeed
 	after   time.Duration // what the service asks to wait
 }
@@ -38,7 +39,7 @@ func unreachable(ctx context.Context, service string, err error) *failure {
 
 // refused classifies an answer. Fulcio says 400 about tokens that it does not accept.
 func refused(service string, response *http.Response, answer []byte) *failure {
-	f := &failure{}
+	f := &failure{status: response.StatusCode}
 	class := signer.ErrInvalid
 	switch code := response.StatusCode; {
 	case code == http.StatusUnauthorized || code == http.StatusForbidden || code == http.StatusBadRequest && service == fulcioName:
@@ -46,11 +47,20 @@ func refused(service string, response *http.Response, answer []byte) *failure {
 	case code == http.StatusTooManyRequests || code == http.StatusRequestTimeout || code >= 500:
 		class, f.passing = signer.ErrUnavailable, true
 	}
-	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		f.after = min(time.Duration(seconds)*time.Second, maxPause)
-	}
+	f.after = retryAfter(response.Header.Get("Retry-After"), time.Now())
 	f.err = fmt.Errorf("%w: %s answers %d%s", class, service, response.StatusCode, reason(answer))
 	return f
+}
+
+// retryAfter is how long a service asks to wait, in seconds or until a date (RFC 9110), within reason.
+func retryAfter(text string, now time.Time) time.Duration {
+	var after time.Duration
+	if seconds, err := strconv.Atoi(text); err == nil {
+		after = time.Duration(min(seconds, int(maxPause/time.Second))) * time.Second
+	} else if date, err := http.ParseTime(text); err == nil {
+		after = date.Sub(now)
+	}
+	return min(max(after, 0), maxPause)
 }
 
 // reason is what a service says about a refusal, as one short line. Services do not repeat tokens there.
@@ -79,7 +89,7 @@ func plain(ctx context.Context, service string, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &f):
-		return f.err
+		return f
 	case ctx.Err() != nil:
 		return fmt.Errorf("ask %s: %w", service, ctx.Err())
 	}

@@ -2,10 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 
 	"github.com/artifactctl/artifactctl/plugins/signer"
 )
@@ -17,35 +16,21 @@ const (
 	githubToken = "ACTIONS_ID_TOKEN_REQUEST_TOKEN" //nolint:gosec // the name of a variable
 )
 
-// audience is whom identity tokens are for: Fulcio.
-const audience = "sigstore"
-
-// githubSource asks GitHub for a fresh token each time.
-func githubSource(n network, address, bearer string) tokenSource {
-	return tokenSource{"GitHub Actions", func(ctx context.Context) (string, error) {
-		u, err := url.Parse(address)
-		if err != nil || u.Host == "" {
-			return "", signer.Invalidf("GitHub sets the variable itself: pass it on unchanged", "%s holds no URL", githubURL)
-		}
-		query := u.Query()
-		query.Set("audience", audience)
-		u.RawQuery = query.Encode()
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-		if err != nil {
-			return "", signer.Invalidf("", "%s holds no URL", githubURL)
-		}
-		request.Header.Set("Authorization", "Bearer "+bearer)
-		response, err := n.client(ctx, "GitHub").Do(request)
-		if err != nil {
-			return "", plain(ctx, "GitHub", err)
-		}
-		defer func() { _ = response.Body.Close() }()
+// openGitHub asks GitHub for a fresh token each time.
+func openGitHub(_ place, o options, n network) (tokenSource, error) {
+	u, err := url.Parse(os.Getenv(githubURL))
+	if err != nil || u.Host == "" {
+		return tokenSource{}, signer.Invalidf("GitHub sets the variable itself: pass it on unchanged", "%s holds no URL", githubURL)
+	}
+	query := u.Query()
+	query.Set("audience", o.audience)
+	u.RawQuery = query.Encode()
+	bearer := os.Getenv(githubToken)
+	return tokenSource{where: "GitHub Actions", get: func(ctx context.Context) (string, error) {
 		var answer struct {
 			Value string `json:"value"`
 		}
-		if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-			return "", fmt.Errorf("%w: GitHub's answer is no JSON", signer.ErrUnavailable)
-		}
-		return answer.Value, nil
-	}}
+		err := n.ask(ctx, question{service: "GitHub", method: http.MethodGet, url: u.String(), bearer: bearer}, &answer)
+		return answer.Value, err
+	}}, nil
 }

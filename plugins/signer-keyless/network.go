@@ -28,6 +28,7 @@ const (
 type network struct {
 	base  http.RoundTripper
 	pause time.Duration // before the second attempt
+	tries int           // attempts at most
 }
 
 func newNetwork() network {
@@ -37,7 +38,23 @@ func newNetwork() network {
 		t.MaxIdleConnsPerHost = 64 // signatures are made concurrently
 		base = t
 	}
-	return network{base: base, pause: firstPause}
+	return network{base: base, pause: firstPause, tries: attempts}
+}
+
+// direct is the network without proxies, for servers of the machine itself.
+func (n network) direct() network {
+	if t, ok := n.base.(*http.Transport); ok {
+		t = t.Clone()
+		t.Proxy = nil
+		n.base = t
+	}
+	return n
+}
+
+// hurried gives up sooner, where there is another way.
+func (n network) hurried() network {
+	n.tries = min(n.tries, 3)
+	return n
 }
 
 // roundTripper makes a function a transport.
@@ -68,10 +85,15 @@ func (n network) transport(ctx context.Context, service string) http.RoundTrippe
 			if failed == nil {
 				return response, nil
 			}
-			if attempt == attempts || !failed.passing {
+			if attempt >= n.tries || !failed.passing {
 				return nil, failed
 			}
-			if err := wait(ctx, max(failed.after, jitter(pause))); err != nil {
+			after := max(failed.after, jitter(pause))
+			if end, ok := ctx.Deadline(); ok && time.Until(end) < after {
+				failed.err = fmt.Errorf("%w; no time is left to try again", failed.err)
+				return nil, failed
+			}
+			if err := wait(ctx, after); err != nil {
 				return nil, &failure{err: fmt.Errorf("wait for %s: %w (%s)", service, err, failed.Error())}
 			}
 			pause = min(2*pause, maxPause)
@@ -81,7 +103,11 @@ func (n network) transport(ctx context.Context, service string) http.RoundTrippe
 
 // attempt sends the request once and reads the whole answer.
 func (n network) attempt(ctx context.Context, service string, r *http.Request, body []byte) (*http.Response, *failure) {
-	bounded, cancel := context.WithTimeout(ctx, attemptTimeout)
+	patience := attemptTimeout
+	if end, ok := ctx.Deadline(); ok {
+		patience = min(patience, time.Until(end)*9/10) // so that the host hears in time which service it was
+	}
+	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	again := r.Clone(bounded)
 	again.Body, again.GetBody, again.ContentLength = http.NoBody, nil, int64(len(body))
@@ -89,11 +115,14 @@ func (n network) attempt(ctx context.Context, service string, r *http.Request, b
 		again.Body = io.NopCloser(bytes.NewReader(body))
 	}
 	response, err := n.base.RoundTrip(again)
-	if err != nil {
-		return nil, unreachable(ctx, service, err)
+	var answer []byte
+	if err == nil {
+		defer func() { _ = response.Body.Close() }()
+		answer, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	}
-	defer func() { _ = response.Body.Close() }()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil && bounded.Err() != nil {
+		err = fmt.Errorf("no answer within %s", patience.Round(time.Millisecond))
+	}
 	if err != nil {
 		return nil, unreachable(ctx, service, err)
 	}

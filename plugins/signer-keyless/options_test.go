@@ -36,7 +36,17 @@ func TestOptionsAreRefused(t *testing.T) {
 		with map[string]any
 		want string
 	}{
-		"nothing":                {nil, "the public Sigstore is not looked up"},
+		"concurrency of nothing": {map[string]any{"logConcurrency": 0}, "from 1 to 1000"},
+		"unknown provider":       {map[string]any{"token": "githup"}, "github, buildkite, circleci"},
+		"root without a mirror":  {map[string]any{"tufRoot": rubbish}, "add tufMirror"},
+		"mirror and services":    {map[string]any{"tufMirror": f, "rekorURL": r}, "names all services already"},
+		"mirror and a file":      {map[string]any{"tufMirror": f, "signingConfig": rubbish}, "names all services already"},
+		"mirror is no URL":       {map[string]any{"tufMirror": "tuf"}, "write it like https://tuf"},
+		"bad TUF root":           {map[string]any{"tufMirror": f, "tufRoot": rubbish}, "is no TUF root"},
+		"TUF root is missing":    {map[string]any{"tufMirror": f, "tufRoot": "none.json"}, "read none.json"},
+		"bad cache":              {map[string]any{"tufMirror": f, "tufCache": filepath.Join(rubbish, "x")}, "tufCache"},
+		"provider is not here":   {map[string]any{"fulcioURL": f, "rekorURL": r, "tsaURL": a, "token": "github"}, "ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN is not set"},
+		"sign in nowhere":        {map[string]any{"fulcioURL": f, "rekorURL": r, "tsaURL": a, "token": "browser"}, "oidcIssuer: URL"},
 		"misspelled":             {map[string]any{"fulcioUrl": f}, `did you mean "fulcioURL"?`},
 		"unknown":                {map[string]any{"zzz": f}, "the options are: fulcioURL"},
 		"number for a text":      {map[string]any{"fulcioURL": 7}, "must be a text"},

@@ -12,6 +12,7 @@ import (
 
 	httptransport "github.com/go-openapi/runtime/client"
 	"github.com/go-openapi/strfmt"
+	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	rekortiles "github.com/sigstore/rekor-tiles/v2/pkg/generated/protobuf"
 	"github.com/sigstore/rekor/pkg/generated/client/entries"
@@ -39,6 +40,23 @@ func (n network) logClient(ctx context.Context, l logService) (sign.Transparency
 	}
 	o.Client = entries.New(httptransport.NewWithClient(u.Host, u.Path+"/", []string{u.Scheme}, client), strfmt.Default)
 	return sign.NewRekor(o), nil
+}
+
+// limited bounds how many entries are made at once.
+type limited struct {
+	sign.Transparency
+	turns chan struct{}
+}
+
+// GetTransparencyLogEntry implements sign.Transparency.
+func (l limited) GetTransparencyLogEntry(ctx context.Context, publicKey []byte, b *protobundle.Bundle) error {
+	select {
+	case l.turns <- struct{}{}:
+		defer func() { <-l.turns }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return l.Transparency.GetTransparencyLogEntry(ctx, publicKey, b)
 }
 
 // rekorV2 adds entries to a log of version 2 (https://github.com/sigstore/rekor-tiles/blob/main/CLIENTS.md). It returns

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -20,6 +21,7 @@ type services struct {
 	fulcio   string
 	logs     []logService
 	stampers []string // endpoints of timestamp authorities
+	signIn   string   // where people sign in, if the signing config tells
 }
 
 // logService is a transparency log, Rekor of version 1 or 2.
@@ -30,17 +32,13 @@ type logService struct {
 
 // findServices takes them from the options, or from the signing config that these name.
 func findServices(o options, now time.Time) (s services, err error) {
-	named := o.fulcioURL+o.rekorURL+o.tsaURL != "" || o.rekorVersion != 0
 	switch {
-	case o.signingConfig != "" && named:
+	case o.signingConfig != "" && o.named():
 		return s, signer.Invalidf("remove signingConfig, or fulcioURL, rekorURL, rekorVersion and tsaURL", "option \"signingConfig\" names all services already")
 	case o.signingConfig != "":
 		s, err = servicesOfFile(o.signingConfig, now)
-	case named:
-		s, err = servicesOfOptions(o)
 	default:
-		return s, signer.Invalidf("write with: {fulcioURL: …, rekorURL: …, tsaURL: …}, or with: {signingConfig: FILE}; the public Sigstore is not looked up",
-			"options name no Sigstore that could certify and log signatures")
+		s, err = servicesOfOptions(o)
 	}
 	if err != nil {
 		return services{}, err
@@ -64,8 +62,7 @@ func servicesOfOptions(o options) (services, error) {
 	return s, nil
 }
 
-// servicesOfFile reads a signing config (protobuf-specs, sigstore_trustroot.proto) and takes those services of it that
-// are in use now, as many as it says.
+// servicesOfFile reads a signing config.
 func servicesOfFile(path string, now time.Time) (services, error) {
 	text, err := readFile("signingConfig", path)
 	if err != nil {
@@ -75,24 +72,33 @@ func servicesOfFile(path string, now time.Time) (services, error) {
 	if err != nil {
 		return services{}, signer.Invalidf("`cosign signing-config create` writes one", "option \"signingConfig\": %s is no signing config v0.2: %v", path, err)
 	}
+	return servicesOfConfig(config, fmt.Sprintf("option \"signingConfig\": %s", path), now)
+}
+
+// servicesOfConfig takes those services of a signing config (protobuf-specs, sigstore_trustroot.proto) that are in use
+// now, as many as it says.
+func servicesOfConfig(config *root.SigningConfig, where string, now time.Time) (services, error) {
 	fulcio, err := root.SelectService(config.FulcioCertificateAuthorityURLs(), sign.FulcioAPIVersions, now)
 	if err != nil {
-		return services{}, signer.Invalidf("", "option \"signingConfig\": %s: certificate authority: %v", path, err)
+		return services{}, signer.Invalidf("", "%s: certificate authority: %v", where, err)
 	}
 	s := services{fulcio: fulcio.URL}
 	logs, err := root.SelectServices(config.RekorLogURLs(), config.RekorLogURLsConfig(), sign.RekorAPIVersions, now)
 	if err != nil {
-		return services{}, signer.Invalidf("", "option \"signingConfig\": %s: transparency log: %v", path, err)
+		return services{}, signer.Invalidf("", "%s: transparency log: %v", where, err)
 	}
 	for _, l := range logs {
 		s.logs = append(s.logs, logService{l.URL, l.MajorAPIVersion})
+	}
+	if p, err := root.SelectService(config.OIDCProviderURLs(), []uint32{1}, now); err == nil {
+		s.signIn = p.URL // without one nobody can sign in, which matters only to whoever wants to
 	}
 	if len(config.TimestampAuthorityURLs()) == 0 {
 		return s, nil
 	}
 	stampers, err := root.SelectServices(config.TimestampAuthorityURLs(), config.TimestampAuthorityURLsConfig(), sign.TimestampAuthorityAPIVersions, now)
 	if err != nil {
-		return services{}, signer.Invalidf("", "option \"signingConfig\": %s: timestamp authority: %v", path, err)
+		return services{}, signer.Invalidf("", "%s: timestamp authority: %v", where, err)
 	}
 	for _, a := range stampers {
 		s.stampers = append(s.stampers, a.URL)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -23,11 +24,15 @@ const tries = 3
 type keylessSigner struct {
 	services  services
 	network   network
+	place     place
 	authority *authority
 	check     selfCheck
+	logging   chan struct{} // whoever put something in may make a log entry
 }
 
-func newKeylessSigner() *keylessSigner { return &keylessSigner{network: newNetwork()} }
+func newKeylessSigner() *keylessSigner {
+	return &keylessSigner{network: newNetwork(), place: newPlace()}
+}
 
 // Open finds the services and the identity token, and gets the certificate of the run: who may not sign learns it here.
 func (s *keylessSigner) Open(ctx context.Context, with map[string]any) (signer.Info, error) {
@@ -38,17 +43,19 @@ func (s *keylessSigner) Open(ctx context.Context, with map[string]any) (signer.I
 	if err != nil {
 		return signer.Info{}, err
 	}
-	if s.services, err = findServices(o, time.Now()); err != nil {
-		return signer.Info{}, err
-	}
-	if s.check, err = newSelfCheck(o.trustedRoot); err != nil {
-		return signer.Info{}, err
-	}
-	tokens, err := findToken(o, s.network)
+	warnings, err := s.findSigstore(ctx, o)
 	if err != nil {
 		return signer.Info{}, err
 	}
-	s.authority = newAuthority(s.services.fulcio, tokens, s.network, s.check.certificate)
+	if o.oidcIssuer == "" {
+		o.oidcIssuer = s.services.signIn
+	}
+	tokens, err := findToken(s.place, o, s.network)
+	if err != nil {
+		return signer.Info{}, err
+	}
+	s.logging = make(chan struct{}, o.logConcurrency)
+	s.authority = newAuthority(s.services.fulcio, o.audience, tokens, s.network, s.check.certificate)
 	first, err := s.authority.credential(ctx)
 	if err != nil {
 		return signer.Info{}, err
@@ -58,8 +65,43 @@ func (s *keylessSigner) Open(ctx context.Context, with map[string]any) (signer.I
 		return signer.Info{}, err
 	}
 	return signer.Info{
-		Name: "signer-keyless", Version: version(), Identity: identity, Algorithm: "ecdsa-p256-sha256", Warnings: s.services.warnings(),
+		Name: "signer-keyless", Version: version(), Identity: identity, Algorithm: "ecdsa-p256-sha256",
+		Certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: first.certificate.Raw}), Warnings: append(warnings, s.services.warnings()...),
 	}, nil
+}
+
+// findSigstore finds the services and what their answers are checked with: as the options say, else by TUF.
+func (s *keylessSigner) findSigstore(ctx context.Context, o options) (warnings []string, err error) {
+	if s.check, err = newSelfCheck(o.trustedRoot); err != nil {
+		return nil, err
+	}
+	if o.named() || o.signingConfig != "" {
+		s.services, err = findServices(o, time.Now())
+		return nil, err
+	}
+	m, warning, err := newMirror(o, s.network)
+	if err != nil {
+		return nil, err
+	}
+	told, err := m.fetch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.services, err = servicesOfConfig(told.config, "signing config of "+m.url, time.Now()); err != nil {
+		return nil, err
+	}
+	if s.services.signIn == "" && o.tufMirror == "" {
+		s.services.signIn = publicIssuer
+	}
+	if s.check.trusted == nil {
+		s.check = selfCheck{told.trusted, "of " + m.url}
+	}
+	for _, w := range []string{warning, told.warning} {
+		if w != "" {
+			warnings = append(warnings, w)
+		}
+	}
+	return warnings, s.services.check()
 }
 
 // Sign makes a bundle with the certificate of the run, the timestamps and the log entries of its services.
@@ -104,7 +146,7 @@ func (s *keylessSigner) sign(ctx context.Context, r signer.Request) (made *proto
 		if err != nil {
 			return nil, false, err
 		}
-		o.TransparencyLogs = append(o.TransparencyLogs, client)
+		o.TransparencyLogs = append(o.TransparencyLogs, limited{client, s.logging})
 	}
 	made, err = sign.Bundle(&sign.DSSEData{Data: r.Payload, PayloadType: r.PayloadType}, c.key, o)
 	switch {

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"net/http"
 	"strings"
@@ -69,6 +71,9 @@ func TestOneCertificateForARun(t *testing.T) {
 	info, err := s.Open(t.Context(), services.with())
 	if err != nil || info.Identity != "ci@example.com (https://issuer.example.com)" || info.PublicKey != nil {
 		t.Fatalf("%+v, %v", info, err)
+	}
+	if block, _ := pem.Decode(info.Certificate); block == nil || !bytes.Equal(block.Bytes, s.authority.current.certificate.Raw) {
+		t.Errorf("the host is shown another certificate:\n%s", info.Certificate)
 	}
 	var wg sync.WaitGroup
 	for i := range 32 {
@@ -201,7 +206,7 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := impatient().Open(ctx, services.with()); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "429") {
+	if _, err := impatient().Open(ctx, services.with()); !errors.Is(err, signer.ErrUnavailable) || !strings.Contains(err.Error(), "429; no time is left") {
 		t.Errorf("got %v", err)
 	}
 }

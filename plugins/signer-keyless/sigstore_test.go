@@ -14,6 +14,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -153,9 +155,24 @@ func jwt(valid time.Duration) string {
 // clean gives the test an environment in which there is no identity token.
 func clean(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{defaultToken, githubURL, githubToken, "GITEA_ACTIONS", "FORGEJO_ACTIONS"} {
+	for _, name := range []string{
+		defaultToken, githubURL, githubToken, buildkiteToken, buildkiteJob, buildkiteEndpoint, circleToken, spiffeSocket, googleHost, googleAccount,
+		"GITEA_ACTIONS", "FORGEJO_ACTIONS", "CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "CIRCLECI", "JENKINS_URL", "TF_BUILD",
+	} {
 		t.Setenv(name, "")
 	}
+}
+
+// nowhere is a place that has no token and no terminal.
+func nowhere(t *testing.T) place {
+	t.Helper()
+	none := filepath.Join(t.TempDir(), "none")
+	return place{kubernetesToken: none + "/oidc-token", productName: none, terminal: func() (io.WriteCloser, error) { return nil, os.ErrNotExist }}
+}
+
+func withAudience(o options) options {
+	o.audience = defaultAudience
+	return o
 }
 
 // impatient is a signer that does not wait long between attempts.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,88 +15,62 @@ import (
 	"github.com/artifactctl/artifactctl/plugins/signer"
 )
 
-// defaultToken is the variable that cosign reads, too; GitLab's `id_tokens` can fill it.
-const defaultToken = "SIGSTORE_ID_TOKEN"
-
-// tokenSource gives identity tokens (OIDC, as JWT). It is asked anew for each certificate: some places refresh theirs.
+// tokenSource gives identity tokens (OIDC, as JWT). It is asked anew for each certificate: most places give fresh ones.
 type tokenSource struct {
 	where string // for messages
 	get   func(ctx context.Context) (string, error)
+	// fresh is what to do about a token that is out of date or for somebody else.
+	fresh string
 }
 
 // token is an identity token with what it says about itself. Nobody has verified it: that is Fulcio's part.
 type token struct {
-	raw      string
-	issuer   string
-	audience string // all of them
-	subject  string // what proves possession of the key is signed over it
-	expires  time.Time
+	raw       string
+	issuer    string
+	audiences []string
+	subject   string // what proves possession of the key is signed over it
+	expires   time.Time
 }
 
-// findToken chooses where identity tokens come from: what the options say, else the variable, else GitHub Actions.
-func findToken(o options, n network) (tokenSource, error) {
-	switch {
-	case o.tokenEnv != "":
-		if os.Getenv(o.tokenEnv) == "" {
-			return tokenSource{}, signer.Invalidf(fmt.Sprintf("set %s, and list it under `env` of this signer in publish.yaml: a plugin sees no other variables", o.tokenEnv),
-				"variable %s, which should hold the identity token, is not set", o.tokenEnv)
-		}
-		return variableSource(o.tokenEnv), nil
-	case o.tokenFile != "":
-		return fileSource(o.tokenFile), nil
-	case os.Getenv(defaultToken) != "":
-		return variableSource(defaultToken), nil
-	case os.Getenv(githubURL) != "" && os.Getenv(githubToken) != "":
-		return githubSource(n, os.Getenv(githubURL), os.Getenv(githubToken)), nil
-	}
-	return tokenSource{}, noToken()
-}
+// freshFixed is advice for tokens that were there before the run.
+const freshFixed = "get a fresh one right before publishing, for the audience %s; a file is read again for each certificate"
 
 func variableSource(name string) tokenSource {
-	return tokenSource{"variable " + name, func(context.Context) (string, error) { return os.Getenv(name), nil }}
+	return tokenSource{"variable " + name, func(context.Context) (string, error) { return os.Getenv(name), nil }, freshFixed}
 }
 
-func fileSource(path string) tokenSource {
+// fileSource reads a file that an option names.
+func fileSource(option, path string) tokenSource {
 	return tokenSource{"file " + path, func(context.Context) (string, error) {
-		text, err := readFile("tokenFile", path)
+		text, err := readFile(option, path)
 		return string(text), err
-	}}
+	}, freshFixed}
 }
 
-// noToken says what was looked for, and what to do about it where this seems to run.
-func noToken() error {
-	for _, name := range []string{"FORGEJO_ACTIONS", "GITEA_ACTIONS"} {
-		if os.Getenv(name) == "true" {
-			return signer.Invalidf("put a token of another OIDC provider into "+defaultToken+", or sign here with signer-file or signer-vault",
-				"there is no identity token, and the one that Gitea and Forgejo give to a job cannot be used: Fulcio knows no such issuer")
-		}
-	}
-	looked := []string{defaultToken + " is not set"}
-	hint := "set " + defaultToken + " (GitLab: id_tokens with aud: sigstore) or tokenFile; on GitHub Actions give the job `permissions: {id-token: write}`. " +
-		"List the variables under `env` of this signer: a plugin sees no others. Jobs of Gitea and Forgejo have no token that Fulcio accepts"
-	for _, name := range []string{githubURL, githubToken} {
-		if os.Getenv(name) == "" {
-			looked = append(looked, name+" (GitHub Actions) is not set")
-		}
-	}
-	return signer.Invalidf(hint, "there is no identity token: neither option token nor tokenFile is given; %s", strings.Join(looked, "; "))
-}
-
-// fetch gets a token and reads it.
-func (s tokenSource) fetch(ctx context.Context, now time.Time) (token, error) {
+// fetch gets a token, reads it, and refuses one that Fulcio cannot accept.
+func (s tokenSource) fetch(ctx context.Context, now time.Time, audience string) (token, error) {
 	raw, err := s.get(ctx)
 	if err != nil {
 		return token{}, fmt.Errorf("identity token of %s: %w", s.where, err)
 	}
 	t, err := parseToken(strings.TrimSpace(raw))
 	if err != nil {
-		return token{}, signer.Invalidf("it has to be an OIDC identity token, a JWT with the audience sigstore", "identity token of %s: %v", s.where, err)
+		return token{}, signer.Invalidf("it has to be an OIDC identity token, a JWT with the audience "+audience, "identity token of %s: %v", s.where, err)
 	}
-	if now.After(t.expires) && !t.expires.IsZero() {
-		return token{}, signer.WithHint(fmt.Errorf("%w: identity token of %s: it expired at %s", signer.ErrDenied, s.where, t.expires.UTC().Format(time.RFC3339)),
-			"get a fresh one right before publishing; a file is read again for each certificate")
+	why := ""
+	switch {
+	case now.After(t.expires) && !t.expires.IsZero():
+		why = "it expired at " + t.expires.UTC().Format(time.RFC3339)
+	case !slices.Contains(t.audiences, audience):
+		why = fmt.Sprintf("it is for the audience %q and not for %q", strings.Join(t.audiences, ", "), audience)
+	default:
+		return t, nil
 	}
-	return t, nil
+	hint := s.fresh
+	if strings.Contains(hint, "%s") {
+		hint = fmt.Sprintf(hint, audience)
+	}
+	return token{}, signer.WithHint(fmt.Errorf("%w: identity token of %s: %s", signer.ErrDenied, s.where, why), hint)
 }
 
 // parseToken reads the claims of a JWT (RFC 7519). Its errors show nothing of the token.
@@ -120,7 +95,7 @@ func parseToken(raw string) (token, error) {
 	if err != nil {
 		return token{}, fmt.Errorf("it names nobody: %w", err)
 	}
-	t := token{raw: raw, issuer: claims.Issuer, audience: strings.Join(claims.Audience, ", "), subject: subject}
+	t := token{raw: raw, issuer: claims.Issuer, audiences: claims.Audience, subject: subject}
 	if claims.Expires > 0 {
 		t.expires = time.Unix(int64(claims.Expires), 0)
 	}

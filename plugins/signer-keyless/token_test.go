@@ -44,26 +44,26 @@ func TestTokenSources(t *testing.T) {
 			for k, v := range c.env {
 				t.Setenv(k, v)
 			}
-			source, err := findToken(c.options, newNetwork())
+			source, err := findToken(nowhere(t), withAudience(c.options), newNetwork())
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := source.fetch(t.Context(), time.Now())
+			got, err := source.fetch(t.Context(), time.Now(), defaultAudience)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if left := time.Until(got.expires).Round(time.Hour); left != time.Duration(c.hours)*time.Hour || got.subject != "ci" || got.audience != "sigstore" {
+			if left := time.Until(got.expires).Round(time.Hour); left != time.Duration(c.hours)*time.Hour || got.subject != "ci" || got.audiences[0] != "sigstore" {
 				t.Errorf("%+v is the wrong token", got)
 			}
 		})
 	}
 	t.Setenv(githubURL, github.URL)
 	t.Setenv(githubToken, "wrong")
-	source, err := findToken(options{}, newNetwork())
+	source, err := findToken(nowhere(t), options{audience: defaultAudience}, newNetwork())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := source.fetch(t.Context(), time.Now()); !errors.Is(err, signer.ErrDenied) || !strings.Contains(err.Error(), "GitHub") {
+	if _, err := source.fetch(t.Context(), time.Now(), defaultAudience); !errors.Is(err, signer.ErrDenied) || !strings.Contains(err.Error(), "GitHub") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -73,8 +73,8 @@ func TestNoToken(t *testing.T) {
 		env  map[string]string
 		want []string
 	}{
-		"nothing": {nil, []string{"SIGSTORE_ID_TOKEN is not set", "ACTIONS_ID_TOKEN_REQUEST_URL (GitHub Actions) is not set", "id-token: write", "under `env`", "Gitea"}},
-		"GitHub":  {map[string]string{githubURL: "https://x"}, []string{"ACTIONS_ID_TOKEN_REQUEST_TOKEN (GitHub Actions) is not set"}},
+		"nothing": {nil, []string{"SIGSTORE_ID_TOKEN (GitLab and others) is not set", "ACTIONS_ID_TOKEN_REQUEST_URL (github) is not set", "id-token: write", "under `env`", "Gitea", "BUILDKITE_JOB_ID (buildkite)", "CIRCLE_OIDC_TOKEN_V2", "SPIFFE_ENDPOINT_SOCKET", "oidc-token (kubernetes)", "(google)", "token: browser"}},
+		"GitHub":  {map[string]string{githubURL: "https://x"}, []string{"ACTIONS_ID_TOKEN_REQUEST_TOKEN (github) is not set"}},
 		"Gitea":   {map[string]string{"GITEA_ACTIONS": "true"}, []string{"cannot be used", "signer-vault"}},
 		"Forgejo": {map[string]string{"FORGEJO_ACTIONS": "true"}, []string{"cannot be used", "signer-vault"}},
 	} {
@@ -83,7 +83,7 @@ func TestNoToken(t *testing.T) {
 			for k, v := range c.env {
 				t.Setenv(k, v)
 			}
-			_, err := findToken(options{}, newNetwork())
+			_, err := findToken(nowhere(t), options{audience: defaultAudience}, newNetwork())
 			for _, want := range c.want {
 				if !errors.Is(err, signer.ErrInvalid) || !strings.Contains(said(err), want) {
 					t.Errorf("got %s, want %q", said(err), want)
@@ -106,10 +106,11 @@ func TestBadTokens(t *testing.T) {
 		"nobody":     {"a." + part([]byte(`{"iss":"x"}`)) + ".c", "names nobody", signer.ErrInvalid},
 		"unverified": {"a." + part([]byte(`{"email":"x@y"}`)) + ".c", "not verified", signer.ErrInvalid},
 		"expired":    {jwt(-time.Minute), "it expired at", signer.ErrDenied},
+		"for others": {"a." + part([]byte(`{"iss":"x","sub":"y","aud":["a","b"]}`)) + ".c", `for the audience "a, b" and not for "sigstore"`, signer.ErrDenied},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(defaultToken, c.raw)
-			_, err := variableSource(defaultToken).fetch(t.Context(), time.Now())
+			_, err := variableSource(defaultToken).fetch(t.Context(), time.Now(), defaultAudience)
 			if !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.want) || strings.Contains(said(err), "s3cret") {
 				t.Errorf("got %v, want %q", err, c.want)
 			}

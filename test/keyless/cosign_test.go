@@ -6,10 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/artifactctl/artifactctl/test/keyless/stack"
+	"github.com/artifactctl/artifactctl/test/peers"
 )
 
 // cosign is the cosign command of the other tests, with a home of its own and one Sigstore that it knows.
@@ -23,32 +23,10 @@ func newCosign(t *testing.T, s *stack.Stack) *cosign {
 		t.Fatal(err)
 	}
 	var err error
-	if c.program, err = findCosign(t.Context()); err != nil {
+	if c.program, err = peers.BuildCosign(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return c
-}
-
-// findCosign takes the program that the other tests have built, or builds the version that they pin.
-func findCosign(ctx context.Context) (string, error) {
-	built, err := filepath.Glob(filepath.Join("..", "bin", "cosign-v3*"))
-	if err != nil {
-		return "", err
-	}
-	for _, path := range built {
-		if filepath.Ext(path) != ".new" {
-			return filepath.Abs(path)
-		}
-	}
-	cmd := exec.CommandContext(ctx, "go", "tool", "-n", "github.com/sigstore/cosign/v3/cmd/cosign")
-	cmd.Dir = ".."
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("build cosign: %w\n%s", err, stderr.String())
-	}
-	return strings.TrimSpace(string(out)), nil
 }
 
 // verify asks cosign whether an artifact was signed by an identity.

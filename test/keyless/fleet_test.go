@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +25,7 @@ type settings struct {
 	with        string // options of the signer, as fields of YAML
 	trust       string // as fields of YAML
 	format      string // of signatures
+	batch       bool   // one signature for all
 	trustedRoot []byte // in trust: default, the Sigstore's own
 }
 
@@ -69,11 +71,11 @@ func publishFile(s *stack.Stack, o settings) string {
 	return fmt.Sprintf(`version: v1
 registry: {url: "${FLEET_REGISTRY}"}
 apps: [{path: "apps/*"}]
-signature: {format: %s}
+signature: {format: %s, batch: %t}
 signer: keyless
 signers:
   keyless: {%s, with: {%s}, trust: {%s}}
-`, o.format, o.signer, o.with, o.trust)
+`, o.format, o.batch, o.signer, o.with, o.trust)
 }
 
 func identityToken(t *testing.T, s *stack.Stack, email string, valid time.Duration) string {
@@ -107,17 +109,24 @@ func (f *fleet) git(t *testing.T, args ...string) {
 	}
 }
 
-// run runs artifactctl in the fleet and returns its exit code with all that it printed.
-func (f *fleet) run(t *testing.T, r *registry, args ...string) (code int, output string) {
+// command is a run of artifactctl in the fleet that writes all that it prints to out.
+func (f *fleet) command(t *testing.T, r *registry, out io.Writer, args ...string) *exec.Cmd {
 	t.Helper()
-	var out bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), program("artifactctl"), args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = f.dir, &out, &out, 20*time.Second
+	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = f.dir, out, out, 20*time.Second
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "NO_COLOR=1",
 		"FLEET_REGISTRY=oci://" + r.host + "/org", "SIGSTORE_ID_TOKEN=" + f.token,
 		forgeEnv + "=" + os.Getenv(forgeEnv), programsEnv + "=" + os.Getenv(prebuiltEnv),
 	}
+	return cmd
+}
+
+// run runs artifactctl in the fleet and returns its exit code with all that it printed.
+func (f *fleet) run(t *testing.T, r *registry, args ...string) (code int, output string) {
+	t.Helper()
+	var out bytes.Buffer
+	cmd := f.command(t, r, &out, args...)
 	err := cmd.Run()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatalf("run artifactctl %s: %v", strings.Join(args, " "), err)

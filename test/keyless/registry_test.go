@@ -4,19 +4,20 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 
-	ggcr "github.com/google/go-containerregistry/pkg/registry"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/artifactctl/artifactctl/test/peers"
 )
 
 // registry is a real registry in this process that remembers which manifests were put into it.
 type registry struct {
+	*peers.Registry
 	host string
 
 	mu        sync.Mutex
@@ -32,13 +33,17 @@ type manifest struct {
 
 // registries starts one registry with the referrers API and one without it.
 func registries(t *testing.T) map[string]*registry {
-	return map[string]*registry{"referrers API": newRegistry(t, true), "fallback tag": newRegistry(t, false)}
+	return map[string]*registry{peers.ReferrersKind: newRegistry(t, peers.ReferrersKind), peers.DistributionKind: newRegistry(t, peers.DistributionKind)}
 }
 
-func newRegistry(t *testing.T, referrers bool) *registry {
+func newRegistry(t *testing.T, kind string) *registry {
 	t.Helper()
-	backend := ggcr.New(ggcr.WithReferrersSupport(referrers), ggcr.Logger(log.New(io.Discard, "", 0)))
-	r := &registry{}
+	backend, err := peers.Serve(t.Context(), kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(backend.Close)
+	r := &registry{Registry: backend}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if repository, reference, ok := strings.Cut(request.URL.Path, "/manifests/"); ok && request.Method == http.MethodPut {
 			body, err := io.ReadAll(request.Body)
@@ -52,6 +57,7 @@ func newRegistry(t *testing.T, referrers bool) *registry {
 		backend.ServeHTTP(w, request)
 	}))
 	t.Cleanup(server.Close)
+	t.Cleanup(server.CloseClientConnections)
 	r.host = strings.TrimPrefix(server.URL, "http://")
 	return r
 }
@@ -64,17 +70,21 @@ func (r *registry) remember(repository, reference string, body []byte) {
 	r.manifests = append(r.manifests, m)
 }
 
-// tagged gives the last manifest of each repository that was put under a tag, other than those of signatures.
-func (r *registry) tagged(tag string) map[string]digest.Digest {
+// tagged gives a reference to the last manifest of each repository that was put under a tag.
+func (r *registry) tagged(tag string) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	out := map[string]digest.Digest{}
+	last := map[string]digest.Digest{}
 	for _, m := range r.manifests {
 		if m.reference == tag {
-			out[m.repository] = m.digest
+			last[m.repository] = m.digest
 		}
 	}
-	return out
+	var refs []string
+	for repository, d := range last {
+		refs = append(refs, r.host+"/"+repository+"@"+d.String())
+	}
+	return refs
 }
 
 // attached counts the manifests that are about another one, and moved those that were put under any tag.

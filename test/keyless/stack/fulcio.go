@@ -24,6 +24,7 @@ import (
 // fulcio is the real certificate authority with a key of its own, behind its HTTP API.
 type fulcio struct {
 	server   *httptest.Server
+	unlogged *httptest.Server    // the same authority without a certificate log
 	chain    []*x509.Certificate // issuing certificate first, root last
 	requests atomic.Int64        // for certificates
 }
@@ -49,19 +50,29 @@ func newFulcio(ctx context.Context, issuer string, log *certificateLog) (*fulcio
 	if err != nil {
 		return nil, fmt.Errorf("choose Fulcio's algorithms: %w", err)
 	}
+	f := &fulcio{chain: chains[0]}
+	if f.server, err = f.serve(ctx, server.NewGRPCCAServer(ctlog, authority, algorithms, server.NewIssuerPool(settings)), settings); err != nil {
+		return nil, err
+	}
+	f.unlogged, err = f.serve(ctx, server.NewGRPCCAServer(nil, authority, algorithms, server.NewIssuerPool(settings)), settings)
+	if err != nil {
+		f.server.Close()
+	}
+	return f, err
+}
+
+// serve serves the HTTP API and counts requests for certificates.
+func (f *fulcio) serve(ctx context.Context, api protobuf.CAServer, settings *config.FulcioConfig) (*httptest.Server, error) {
 	mux := runtime.NewServeMux(runtime.WithMetadata(bearer))
-	api := server.NewGRPCCAServer(ctlog, authority, algorithms, server.NewIssuerPool(settings))
 	if err := protobuf.RegisterCAHandlerServer(ctx, mux, api); err != nil {
 		return nil, fmt.Errorf("serve Fulcio: %w", err)
 	}
-	f := &fulcio{chain: chains[0]}
-	f.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			f.requests.Add(1)
 		}
 		mux.ServeHTTP(w, r.WithContext(config.With(r.Context(), settings)))
-	}))
-	return f, nil
+	})), nil
 }
 
 // bearer hands the identity token on, as Fulcio's own HTTP server does.

@@ -36,9 +36,10 @@ type rekor struct {
 	key ed25519.PublicKey
 	id  []byte
 
-	output *os.File // what the server says
-	cmd    *exec.Cmd
-	exited chan error
+	storage string   // directory
+	output  *os.File // what the server says
+	cmd     *exec.Cmd
+	exited  chan error
 }
 
 // newRekor starts the server. It ends with ctx, or by close.
@@ -59,7 +60,7 @@ func newRekor(ctx context.Context, dir string) (*rekor, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rekor{url: "http://" + net.JoinHostPort(rekorOrigin, ports[0]), key: public, exited: make(chan error, 1)}
+	r := &rekor{url: "http://" + net.JoinHostPort(rekorOrigin, ports[0]), key: public, storage: filepath.Join(dir, "rekor"), exited: make(chan error, 1)}
 	if _, r.id, err = note.KeyHash(rekorOrigin, public); err != nil {
 		return nil, fmt.Errorf("name the key of the transparency log: %w", err)
 	}
@@ -67,7 +68,7 @@ func newRekor(ctx context.Context, dir string) (*rekor, error) {
 		return nil, fmt.Errorf("keep what the transparency log says: %w", err)
 	}
 	r.cmd = exec.CommandContext(ctx, program, "serve", "--hostname="+rekorOrigin,
-		"--storage-dir="+filepath.Join(dir, "rekor"), "--signer-filepath="+keyFile, "--persistent-antispam=false",
+		"--storage-dir="+r.storage, "--signer-filepath="+keyFile, "--persistent-antispam=false",
 		"--http-address=127.0.0.1", "--grpc-address=127.0.0.1",
 		"--http-port="+ports[0], "--grpc-port="+ports[1], "--http-metrics-port="+ports[2],
 		"--checkpoint-interval=200ms", "--batch-max-age=100ms")
@@ -114,6 +115,23 @@ func (r *rekor) answers(ctx context.Context) bool {
 	}
 	defer func() { _ = response.Body.Close() }()
 	return response.StatusCode == http.StatusOK
+}
+
+// entries reads the size of the tree in the log's own checkpoint: origin, size and hash, a line each. Before the first
+// entry there may be none.
+func (r *rekor) entries() (int, error) {
+	text, err := os.ReadFile(filepath.Join(r.storage, "checkpoint"))
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the checkpoint: %w", err)
+	}
+	lines := strings.Split(string(text), "\n")
+	if len(lines) < 2 {
+		return 0, errors.New("read the checkpoint: it has no size")
+	}
+	return strconv.Atoi(lines[1])
 }
 
 func (r *rekor) close() {

@@ -20,6 +20,8 @@ type Stack struct {
 
 	// FulcioURL, RekorURL and TimestampURL are where signers find the services. Rekor speaks version 2.
 	FulcioURL, RekorURL, TimestampURL string
+	// UnloggedURL is a Fulcio of the same authority whose certificates are in no log (no SCT).
+	UnloggedURL string
 
 	log    *certificateLog
 	fulcio *fulcio
@@ -53,6 +55,7 @@ func start(ctx context.Context, dir string, atEnd func(func())) (*Stack, error) 
 		return nil, err
 	}
 	atEnd(s.fulcio.server.Close)
+	atEnd(s.fulcio.unlogged.Close)
 	if s.tsa, err = sharedTimestampAuthority(); err != nil {
 		return nil, err
 	}
@@ -60,12 +63,23 @@ func start(ctx context.Context, dir string, atEnd func(func())) (*Stack, error) 
 		return nil, err
 	}
 	atEnd(s.rekor.close)
+	s.UnloggedURL = s.fulcio.unlogged.URL
 	s.FulcioURL, s.RekorURL, s.TimestampURL = s.fulcio.server.URL, s.rekor.url, s.tsa.url
 	return s, nil
 }
 
 // Certificates is how many certificates Fulcio has been asked for.
 func (s *Stack) Certificates() int { return int(s.fulcio.requests.Load()) }
+
+// Entries is how many entries Rekor has, as its last checkpoint tells. A new entry is answered when it is in one.
+func (s *Stack) Entries(t testing.TB) int {
+	t.Helper()
+	n, err := s.rekor.entries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
 
 // TrustedRoot is the JSON of the trusted root that verifies what this Sigstore signed.
 func (s *Stack) TrustedRoot(t testing.TB) []byte {
