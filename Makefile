@@ -6,7 +6,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 ORACLES := test test/transit test/keyless
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build demo test test-product test-oracles lint generate bench clean
+.PHONY: build demo test test-product test-oracles lint generate bench conformance clean
 
 build: ## artifactctl and every signer-* into bin/
 	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/... ./plugins/signer-...
@@ -35,6 +35,10 @@ generate: ## protocol, schemas and generated docs; a test fails when they are st
 bench: ## against a real registry on loopback; prints markdown
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
 	cd test && $(GO) run ./bench
+	cd test/transit && $(GO) run ./bench
+
+conformance: ## sigstore's own vectors through our verifier; DIR is a checkout of sigstore/sigstore-conformance
+	SIGSTORE_CONFORMANCE=$(abspath $(DIR)) $(GO) test -count=1 -v -run TestConformance ./internal/attest
 
 clean:
 	rm -rf $(BIN) out
