@@ -3,7 +3,7 @@ GO      ?= go
 BIN     := bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-ORACLES := test test/transit test/keyless
+ORACLES := test test/transit test/kms test/keyless
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: build demo test test-product test-oracles lint generate bench conformance clean
@@ -20,7 +20,7 @@ test-product: ## the product's own tests, with the race detector
 	$(GO) vet ./...
 	$(GO) test -race ./...
 
-test-oracles: ## cosign, Flux's verification, real registries, Vault's transit engine, a private Sigstore
+test-oracles: ## cosign, Flux's verification, real registries, Vault's transit engine, key services, a private Sigstore
 	for module in $(ORACLES); do (cd $$module && $(GO) vet ./... && $(GO) test -timeout 30m ./...) || exit 1; done
 
 lint: ## golangci-lint, pinned

@@ -31,6 +31,7 @@ var floorPlan = []struct {
 	{"plugins/signer/signertest", room{[]string{"plugins/signer"}, heavy()}},
 	{"plugins/signer/cosignkey", room{[]string{"plugins/signer"}, heavy()}},
 	{"plugins/signer-vault", room{[]string{"plugins/signer", "plugins/signer/rpc"}, heavy("go-plugin", "grpc", "vault")}},
+	{"plugins/signer-kms", room{[]string{"plugins/signer", "plugins/signer/rpc"}, heavy("go-plugin", "grpc", "vault", "aws", "azure", "gcp", "kms")}},
 	{"plugins/signer-...", room{[]string{"plugins/signer/...", "plugins/signer"}, heavy("go-plugin", "grpc")}},
 	{"internal/artifact", room{nil, heavy()}},
 	{"internal/attest", room{[]string{"internal/artifact", "plugins/signer"}, append(heavy(), "net/http", "os", "os/exec")}},
@@ -55,7 +56,8 @@ func heavy(allowed ...string) []string {
 	for name, pattern := range map[string]string{
 		"cobra": "github.com/spf13/...", "koanf": "github.com/knadh/...", "oras": "oras.land/...",
 		"kustomize": "sigs.k8s.io/...", "go-plugin": "github.com/hashicorp/go-plugin/...", "grpc": "google.golang.org/grpc/...",
-		"vault": "github.com/hashicorp/vault/...",
+		"vault": "github.com/hashicorp/vault/...", "aws": "github.com/aws/...", "azure": "github.com/Azure/...",
+		"gcp": "cloud.google.com/...", "kms": "github.com/sigstore/sigstore/pkg/signature/kms/...",
 	} {
 		if !has(allowed, name) {
 			out = append(out, pattern)
@@ -95,6 +97,16 @@ func TestContractHasNoDependencies(t *testing.T) {
 	for _, p := range goList(t, "-deps", "../plugins/signer") {
 		if !p.Standard && p.ImportPath != module+"plugins/signer" {
 			t.Errorf("plugins/signer depends on %s", p.ImportPath)
+		}
+	}
+}
+
+// The program itself links no vault and no cloud: they stay in their plugins.
+func TestProgramLinksNoKeyService(t *testing.T) {
+	never := []string{"github.com/hashicorp/vault/...", "github.com/aws/...", "github.com/Azure/...", "cloud.google.com/..."}
+	for _, p := range goList(t, "-deps", "../cmd/artifactctl") {
+		if has(never, p.ImportPath) {
+			t.Errorf("artifactctl links %s", p.ImportPath)
 		}
 	}
 }
