@@ -12,6 +12,8 @@ var (
 	report string
 	//go:embed verification.v1.schema.json
 	verification string
+	//go:embed status.v1.schema.json
+	status string
 )
 
 // Publish returns the JSON Schema (draft 2020-12) of publish.yaml. The caller may change the bytes.
@@ -22,3 +24,6 @@ func Report() []byte { return []byte(report) }
 
 // Verification returns the JSON Schema of what verify prints with -o json. The caller may change the bytes.
 func Verification() []byte { return []byte(verification) }
+
+// Status returns the JSON Schema of what status prints with -o json. The caller may change the bytes.
+func Status() []byte { return []byte(status) }

@@ -23,6 +23,8 @@ type Verdict struct {
 	By string
 	// Batch is the good signature that covers other artifacts, too; nil when there is none.
 	Batch *Batch
+	// Formats lists the formats in which there is a good signature, wanted or not.
+	Formats []artifact.Format
 	// Missing lists the wanted formats in which there is no good signature.
 	Missing []artifact.Format
 	// Hidden says that bundles which are not ours hide a good legacy signature: Flux looks at no legacy signature
@@ -65,6 +67,11 @@ func (p Policy) Judge(digest string, signatures []artifact.Signature, want []art
 		good[s.Format], v.By = true, found.by
 		if found.batch != nil {
 			v.Batch = found.batch
+		}
+	}
+	for _, f := range []artifact.Format{artifact.FormatBundle, artifact.FormatLegacy} {
+		if good[f] {
+			v.Formats = append(v.Formats, f)
 		}
 	}
 	for _, f := range want {

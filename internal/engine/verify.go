@@ -62,8 +62,10 @@ func (e *Engine) Verify(ctx context.Context, apps []App, tag string) (*Verificat
 		v := &out.Apps[i]
 		*v = VerifiedApp{App: apps[i].Name, Repository: e.fullName(apps[i]), Tag: tag, State: StateUnknown}
 		err := run.stage(apps[i].Name, StageCheck, func() (string, error) {
-			var err error
-			batches[i], err = e.verifyApp(ctx, apps[i], v)
+			found, err := e.verifyApp(ctx, apps[i], v)
+			if err == nil {
+				batches[i] = found.verdict.Batch
+			}
 			return "", err
 		})
 		run.finish()
@@ -88,11 +90,17 @@ func (v *Verification) addBatch(b *attest.Batch, by string) {
 	v.Batches = append(v.Batches, BatchSignature{Digest: b.Digest, SignedBy: by, Subjects: b.Subjects})
 }
 
-// verifyApp fills v, and returns the batch signature that covers the app if there is one.
-func (e *Engine) verifyApp(ctx context.Context, app App, v *VerifiedApp) (*attest.Batch, error) {
-	refuse := func(err error) (*attest.Batch, error) {
+// examined is what a tag names, and what its signatures are worth.
+type examined struct {
+	manifest *artifact.Manifest // nil when it could not be read
+	verdict  attest.Verdict
+}
+
+// verifyApp fills v, and returns what it found on the way, also with an error.
+func (e *Engine) verifyApp(ctx context.Context, app App, v *VerifiedApp) (found examined, err error) {
+	refuse := func(err error) (examined, error) {
 		v.Reasons = append(v.Reasons, err.Error())
-		return nil, err
+		return found, err
 	}
 	if v.Tag == "" {
 		tag, err := e.ownTag(app)
@@ -108,22 +116,23 @@ func (e *Engine) verifyApp(ctx context.Context, app App, v *VerifiedApp) (*attes
 	if err != nil {
 		return refuse(fmt.Errorf("resolve tag %q: %w", v.Tag, err))
 	}
+	found.manifest = &m
 	digest := m.Digest.String()
 	v.Digest, v.Revision = digest, m.Annotations[artifact.AnnotationRevision]
 	signatures, err := e.Registry.Signatures(ctx, app.Repository, m.Descriptor)
 	if err != nil {
 		return refuse(fmt.Errorf("look up the signatures of %s: %w", digest, err))
 	}
-	verdict := e.Policy.Judge(digest, signatures, e.Formats)
-	if !verdict.Good() {
+	found.verdict = e.Policy.Judge(digest, signatures, e.Formats)
+	if !found.verdict.Good() {
 		v.State = StateUnsigned
-		return refuse(unsignedError(digest, verdict))
+		return refuse(unsignedError(digest, found.verdict))
 	}
-	v.State, v.SignedBy = StateSigned, verdict.By
-	if verdict.Batch != nil {
-		v.Batch = verdict.Batch.Digest
+	v.State, v.SignedBy = StateSigned, found.verdict.By
+	if found.verdict.Batch != nil {
+		v.Batch = found.verdict.Batch.Digest
 	}
-	return verdict.Batch, nil
+	return found, nil
 }
 
 // ownTag is the tag that consumers of this source follow.

@@ -39,6 +39,10 @@ func documents() []document {
 			file: "verification.v1.schema.json", title: "result of artifactctl verify", value: ui.VerificationEnvelope{}, tag: "json",
 			comments: []string{"internal/ui", "internal/engine"},
 		},
+		{
+			file: "status.v1.schema.json", title: "result of artifactctl status", value: ui.StatusEnvelope{}, tag: "json",
+			comments: []string{"internal/ui", "internal/engine"},
+		},
 	}
 }
 
