@@ -26,16 +26,20 @@ func (p *program) shardFlags(cmd *cobra.Command) *shardFlags {
 	return f
 }
 
-// shards are how CI systems tell a job which of several it is; each index begins at first.
-var shards = []struct {
+// jobVariables are those by which a CI system tells a job which of several it is; its index begins at first.
+type jobVariables struct {
 	index, count string
 	first        int
-}{
-	{"CI_NODE_INDEX", "CI_NODE_TOTAL", 1},                         // GitLab, parallel
-	{"STRATEGY_JOB_INDEX", "STRATEGY_JOB_TOTAL", 0},               // GitHub: contexts that the workflow puts into variables
-	{"JOB_COMPLETION_INDEX", "JOB_COMPLETIONS", 0},                // Kubernetes Indexed Job; the count is set by hand
-	{"BUILDKITE_PARALLEL_JOB", "BUILDKITE_PARALLEL_JOB_COUNT", 0}, // Buildkite
-	{"CIRCLE_NODE_INDEX", "CIRCLE_NODE_TOTAL", 0},                 // CircleCI
+}
+
+func knownJobVariables() []jobVariables {
+	return []jobVariables{
+		{"CI_NODE_INDEX", "CI_NODE_TOTAL", 1},                         // GitLab, parallel
+		{"STRATEGY_JOB_INDEX", "STRATEGY_JOB_TOTAL", 0},               // GitHub: contexts that the workflow puts into variables
+		{"JOB_COMPLETION_INDEX", "JOB_COMPLETIONS", 0},                // Kubernetes Indexed Job; the count is set by hand
+		{"BUILDKITE_PARALLEL_JOB", "BUILDKITE_PARALLEL_JOB_COUNT", 0}, // Buildkite
+		{"CIRCLE_NODE_INDEX", "CIRCLE_NODE_TOTAL", 0},                 // CircleCI
+	}
 }
 
 // checkShard refuses what cannot end well, before anything is read.
@@ -75,7 +79,7 @@ func (p *program) findShard(f *shardFlags) (*ui.Shard, error) {
 
 func (p *program) automaticShard() (*ui.Shard, error) {
 	var looked []string
-	for _, v := range shards {
+	for _, v := range knownJobVariables() {
 		index, count := p.getenv(v.index), p.getenv(v.count)
 		looked = append(looked, v.index+" and "+v.count)
 		if index == "" && count == "" {
