@@ -60,6 +60,7 @@ var checks = map[string]check{
 	"file":        {pattern: regexp.MustCompile(`^[^\x00-\x1f]+$`), not: regexp.MustCompile(`-----BEGIN `), what: "the path of a file", hide: true, hint: "write the content to a file, and give its path here"},
 	"identity":    {pattern: regexp.MustCompile(`^[^\s\x00-\x1f](?:[^\x00-\x1f]*[^\s\x00-\x1f])?$`), not: patterned, what: "an issuer or a subject", test: testIdentity},
 	"regexp":      {pattern: regexp.MustCompile(`^\^[^\x00-\x1f]*\$$`), what: "a whole regular expression", hint: anchorHint, test: testRegexp},
+	"mirror":      {pattern: regexp.MustCompile(`^https?://` + host + `(?:/[^\s?#\x00-\x1f]*)?$`), what: "the URL of a TUF repository", hide: true, hint: "write it like https://tuf.example.com, without credentials, query or fragment"},
 	"path":        {pattern: regexp.MustCompile(`^(?:\.|(?:\./)?` + segment + `(?:/` + segment + `)*/?)$`), not: drive, what: "a path below the directory of the file", test: testPath},
 	"pattern":     {pattern: regexp.MustCompile(`^[^\x00-\x1f]+$`), what: "a gitignore pattern"},
 	"platform":    {pattern: regexp.MustCompile(platforms), what: "an os/arch", hint: "write it like linux/amd64 or darwin/arm64"},

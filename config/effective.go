@@ -137,12 +137,36 @@ func (e *effective) checkTrust() {
 		case key && t.Keyless():
 			e.problem(member(path, "publicKey"), "sign with a key and trust it, or without one and trust issuer and subject",
 				"a key and an identity cannot both be trusted")
-		case key && t.TrustedRoot != "":
-			e.problem(member(path, "trustedRoot"), "remove it, or trust issuer and subject in place of the key", "a key needs no trusted root")
-		case t.Keyless() || t.TrustedRoot != "":
+		case key:
+			for _, root := range roots(t) {
+				e.problem(member(path, root), "remove it, or trust issuer and subject in place of the key", "a key needs no trusted root")
+			}
+		case t.Keyless() || len(roots(t)) > 0:
 			e.oneOf(path, "issuer", t.Issuer, t.IssuerRegExp)
 			e.oneOf(path, "subject", t.Subject, t.SubjectRegExp)
+			e.checkRoots(path, t)
 		}
+	}
+}
+
+// roots names the fields that say where the trusted root comes from.
+func roots(t Trust) []string {
+	var names []string
+	for _, f := range []struct{ name, value string }{{"trustedRoot", t.TrustedRoot}, {"tufMirror", t.TUFMirror}, {"tufRoot", t.TUFRoot}} {
+		if f.value != "" {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+// checkRoots makes sure that the trusted root comes from one place.
+func (e *effective) checkRoots(path string, t Trust) {
+	switch {
+	case t.TrustedRoot != "" && t.TUFMirror != "":
+		e.problem(member(path, "tufMirror"), "remove one of them", "trustedRoot stands there, too: nothing is left to fetch")
+	case t.TUFRoot != "" && t.TUFMirror == "" && !e.refused(member(path, "tufMirror")):
+		e.problem(member(path, "tufRoot"), "add tufMirror: URL", "begins the trust in a TUF mirror, and none is named")
 	}
 }
 

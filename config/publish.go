@@ -163,8 +163,15 @@ type Trust struct {
 	// SubjectRegExp is a regular expression for the subject, in place of `subject`. It begins with ^ and ends with $.
 	SubjectRegExp string `koanf:"subjectRegExp" json:"subjectRegExp,omitempty" check:"regexp" example:"^https://github\\.com/example/fleet/\\.github/workflows/publish\\.yaml@refs/tags/v.*$"`
 	// TrustedRoot is a Sigstore trusted root, a JSON file relative to publish.yaml: the authorities and logs that
-	// certificates and log entries are checked against. `cosign trusted-root create` makes one.
+	// certificates and log entries are checked against. `cosign trusted-root create` makes one. Without it and without
+	// `tufMirror`, the root of the public Sigstore is fetched.
 	TrustedRoot string `koanf:"trustedRoot" json:"trustedRoot,omitempty" check:"file" jsonschema:"example=trusted_root.json"`
+	// TUFMirror is the URL of a TUF repository that the trusted root is fetched from: a mirror of the public Sigstore's or,
+	// with `tufRoot`, one of your own.
+	TUFMirror string `koanf:"tufMirror" json:"tufMirror,omitempty" check:"mirror" jsonschema:"example=https://tuf.example.com"`
+	// TUFRoot is where the trust in `tufMirror` begins: its root.json of any version, a file relative to publish.yaml. By
+	// default it is that of the public Sigstore.
+	TUFRoot string `koanf:"tufRoot" json:"tufRoot,omitempty" check:"file" jsonschema:"example=tuf_root.json"`
 }
 
 // Keyless reports whether an identity is trusted, and not a key.

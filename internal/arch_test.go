@@ -30,6 +30,7 @@ var floorPlan = []struct {
 	{"plugins/signer/rpc/...", room{[]string{"plugins/signer", "plugins/signer/rpc/..."}, heavy("go-plugin", "grpc")}},
 	{"plugins/signer/signertest", room{[]string{"plugins/signer"}, heavy()}},
 	{"plugins/signer/cosignkey", room{[]string{"plugins/signer"}, heavy()}},
+	{"plugins/signer/sigstoretuf/...", room{[]string{"plugins/signer/sigstoretuf"}, heavy()}},
 	{"plugins/signer-vault", room{[]string{"plugins/signer", "plugins/signer/rpc"}, heavy("go-plugin", "grpc", "vault")}},
 	{"plugins/signer-kms", room{[]string{"plugins/signer", "plugins/signer/rpc"}, heavy("go-plugin", "grpc", "vault", "aws", "azure", "gcp", "kms")}},
 	{"plugins/signer-...", room{[]string{"plugins/signer/...", "plugins/signer"}, heavy("go-plugin", "grpc")}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/artifactctl/artifactctl/internal/engine"
 	"github.com/artifactctl/artifactctl/internal/ui"
@@ -46,13 +47,27 @@ func adviseFailures(r *engine.Report) {
 	}
 }
 
-// adviseSigner adds what helps with a signer that does not open.
-func adviseSigner(err error, name string) error {
+// adviseSigner adds what helps with a signer that does not open and did not say so itself.
+func adviseSigner(err error, name, plugin string) error {
+	page := signerPage(plugin)
 	switch {
+	case errors.Is(err, signer.ErrDenied) && plugin == "signer-keyless":
+		return advise(err, "check the identity token: who it is of, and for which audience; %s says where it comes from", page)
 	case errors.Is(err, signer.ErrDenied):
-		return advise(err, "check the password or the permission, and that env: of signers.%s lists the variable that holds it", name)
+		return advise(err, "check the password or the permission, and that env: of signers.%s lists the variable that holds it; see %s", name, page)
 	case errors.Is(err, signer.ErrUnavailable):
-		return advise(err, "the signer's service does not answer: check its address and try again")
+		return advise(err, "the signer's service does not answer: check its address, list HTTPS_PROXY under env: of signers.%s if there is a proxy, and try again", name)
+	case plugin == "signer-file":
+		return advise(err, "%s says what signers.%s.with and the key can be; artifactctl keygen makes a key that works", page, name)
 	}
-	return advise(err, "docs/plugins.md says what signers.%s.with and the key can be; artifactctl keygen makes a key that works", name)
+	return advise(err, "%s says what signers.%s.with can be", page, name)
+}
+
+// signerPage is the page about a plugin: its own, if it is one of ours.
+func signerPage(plugin string) string {
+	switch plugin {
+	case "signer-file", "signer-vault", "signer-kms", "signer-keyless":
+		return "docs/signers/" + strings.TrimPrefix(plugin, "signer-") + ".md"
+	}
+	return "docs/plugins.md"
 }

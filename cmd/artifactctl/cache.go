@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/artifactctl/artifactctl/internal/registry"
 	"github.com/artifactctl/artifactctl/internal/render/cache"
 )
 
@@ -18,7 +20,7 @@ const cacheKeyVariable = "ARTIFACTCTL_CACHE_KEY"
 // cacheFlags adds the flags of commands that render.
 func (p *program) cacheFlags(cmd *cobra.Command) {
 	p.cacheDirFlag(cmd)
-	cmd.Flags().BoolVar(&p.flags.noCache, "no-cache", false, "render everything, and keep nothing")
+	cmd.Flags().BoolVar(&p.flags.noCache, "no-cache", false, "render everything, read all signatures, and keep nothing")
 }
 
 func (p *program) cacheDirFlag(cmd *cobra.Command) {
@@ -65,7 +67,7 @@ func (s *session) openCache() *cache.Cache {
 }
 
 func (p *program) cacheCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "cache", Short: "Look at and empty the cache of rendered apps", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd := &cobra.Command{Use: "cache", Short: "Look at and empty the cache of rendered apps and of signatures", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	dir := &cobra.Command{
 		Use: "dir", Short: "Print the directory of the cache, for a CI system to keep", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -109,23 +111,34 @@ func (p *program) cachePruneCommand() *cobra.Command {
 		Example: `  artifactctl cache prune            # all of it
   artifactctl cache prune --max-mib 200`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
 				return usagef("", "flag --max-mib cannot be negative")
 			}
-			return p.withCache(func(c *cache.Cache) error {
-				removed, err := c.Prune(limit << 20)
-				if err != nil {
-					return fmt.Errorf("prune the cache: %w", err)
-				}
-				_, err = fmt.Fprintf(p.out, "removed %d files, %s\n", removed.Files, size(removed.Bytes))
-				return err
-			})
+			return p.withCache(func(c *cache.Cache) error { return p.prune(cmd.Context(), c, limit<<20) })
 		},
 	}
 	p.cacheDirFlag(cmd)
 	cmd.Flags().Int64Var(&limit, "max-mib", 0, "what may stay, in MiB")
 	return cmd
+}
+
+// prune leaves the caches of renders and of signatures so many bytes each.
+func (p *program) prune(ctx context.Context, renders *cache.Cache, limit int64) error {
+	removed, err := renders.Prune(limit)
+	if err != nil {
+		return fmt.Errorf("prune the cache: %w", err)
+	}
+	dir, err := p.cacheDirectory("registry")
+	if err != nil {
+		return err
+	}
+	signatures, err := registry.NewCache(dir).Prune(ctx, limit)
+	if err != nil {
+		return fmt.Errorf("prune the cache of signatures: %w", err)
+	}
+	_, err = fmt.Fprintf(p.out, "removed %d files, %s\n", removed.Files+signatures.Files, size(removed.Bytes+signatures.Bytes))
+	return err
 }
 
 // withCache opens the cache for a command that is about it.

@@ -23,6 +23,9 @@ func (p *program) checkCommand() *cobra.Command {
 			for _, w := range problems {
 				fmt.Fprintf(p.err, "warning: %s\n", w)
 			}
+			for _, n := range notesOnTrust(cfg) {
+				fmt.Fprintf(p.err, "note: %s\n", n)
+			}
 			if strict && len(problems) > 0 {
 				return usagef("", "%s has %d warnings, and --strict allows none", cfg.File, len(problems))
 			}

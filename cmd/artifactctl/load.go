@@ -27,6 +27,7 @@ func (p *program) load() (*config.Config, error) {
 	if p.flags.signer != "" {
 		overrides = append(overrides, config.Override{Flag: "--signer", Path: "signer", Value: p.flags.signer})
 	}
+	p.overrides = overrides
 	cfg, err := config.Load(config.Options{File: p.flags.file, Stdin: p.in, Env: p.flags.env, Environ: p.environ, Set: overrides})
 	if err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func (p *program) doubts(cfg *config.Config) []string {
 	if trust := cfg.Signers[cfg.Signer].Trust; len(trust.PublicKey) == 0 && !trust.Keyless() {
 		return append(out, fmt.Sprintf("%s: signers.%s.trust: missing, so signatures are checked with whatever key the signer reports", cfg.File, cfg.Signer))
 	}
-	if _, err := trusted(cfg); err != nil {
+	if err := checkTrust(cfg); err != nil {
 		out = append(out, err.Error())
 	}
 	return out

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -9,7 +10,7 @@ import (
 )
 
 // openRegistry opens the registry of publish.yaml: a remote one, or a directory.
-func (s *session) openRegistry(write bool) error {
+func (s *session) openRegistry(ctx context.Context, write bool) error {
 	c := s.cfg.Registry
 	if dir, ok := c.Layout(); ok {
 		layout, err := registry.NewLayout(s.cfg.Abs(dir))
@@ -23,13 +24,36 @@ func (s *session) openRegistry(write bool) error {
 	if err != nil {
 		return err
 	}
+	options.Cache = s.openRegistryCache(ctx)
 	remote, err := registry.NewRemote(options)
 	if err != nil {
 		return &usageError{err: fmt.Errorf("%s: registry: %w", s.cfg.File, advise(err, "registry.tls and registry.url of publish.yaml say what is used"))}
 	}
-	s.engine.Registry = remote
+	s.engine.Registry, s.engine.Recall = remote, remote.Known()
 	s.engine.Host = strings.TrimSuffix(options.Host+"/"+options.Prefix, "/")
 	return nil
+}
+
+// openRegistryCache keeps what registries store under digests, so that signatures that were seen once are not fetched
+// again to find that there is nothing to do. Nil is no cache.
+func (s *session) openRegistryCache(ctx context.Context) *registry.Cache {
+	if s.flags.noCache {
+		return nil
+	}
+	dir, err := s.cacheDirectory("registry")
+	if err != nil {
+		return nil // nobody asked for a cache, and there is no home to keep one in
+	}
+	c := registry.NewCache(dir)
+	s.closers = append(s.closers, func() {
+		if c.Stats().Stored == 0 {
+			return
+		}
+		if _, err := c.Prune(context.WithoutCancel(ctx), registry.DefaultCacheLimit); err != nil {
+			s.warn(fmt.Sprintf("the cache of signatures is not pruned: %v", err))
+		}
+	})
+	return c
 }
 
 func (s *session) remoteOptions(write bool) (registry.RemoteOptions, error) {
@@ -43,6 +67,9 @@ func (s *session) remoteOptions(write bool) (registry.RemoteOptions, error) {
 		o.Retries = -1 // none
 	}
 	o.Host, o.Prefix = c.Host()
+	for _, a := range s.apps {
+		o.Repositories = append(o.Repositories, a.Repository)
+	}
 	var err error
 	if o.Credentials.Username, err = c.Credentials.Username.Resolve(s.lookup, s.cfg.Dir); err == nil {
 		o.Credentials.Password, err = c.Credentials.Password.Resolve(s.lookup, s.cfg.Dir)

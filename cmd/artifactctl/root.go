@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/artifactctl/artifactctl/config"
 	"github.com/artifactctl/artifactctl/internal/redact"
 )
 
@@ -46,7 +47,9 @@ type program struct {
 	out, err io.Writer // stdio's, with secrets blanked
 	flags    globalFlags
 	hide     *redact.Redactor // what the streams blank; nil until publish.yaml is loaded
-	began    bool             // a command runs: what fails from here on is no usage error by itself
+
+	overrides []config.Override // what flags say about publish.yaml
+	began     bool              // a command runs: what fails from here on is no usage error by itself
 }
 
 // globalFlags are those of more than one command.
@@ -136,6 +139,7 @@ func (p *program) runFlags(cmd *cobra.Command) {
 	f.DurationVar(&p.flags.timeout, "timeout", 30*time.Minute, "give up after this time")
 	f.DurationVar(&p.flags.renderTimeout, "render-timeout", 2*time.Minute, "give an app up that takes longer to render")
 	p.cacheFlags(cmd)
+	p.profileFlag(cmd)
 }
 
 // outputFlags adds the flags of commands that have a result.

@@ -21,6 +21,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/artifactctl/artifactctl/plugins/signer/sigstoretuf/tuftest"
 )
 
 var update = flag.Bool("update", false, "write what the commands print into the scripts")
@@ -68,6 +70,7 @@ func TestScripts(t *testing.T) {
 			"registry": registryCommand,
 			"commit":   commitCommand,
 			"validate": validateCommand,
+			"tuf":      tufCommand,
 		},
 	})
 }
@@ -83,6 +86,7 @@ func setup(env *testscript.Env) error {
 		env.Setenv(name, strings.TrimPrefix(server.URL, "http://"))
 	}
 	env.Values[registryKey{}] = plain
+	env.Values[tufKey{}] = map[string]*tuftest.Repository{}
 	home := filepath.Join(env.WorkDir, ".home")
 	if err := os.Mkdir(home, 0o755); err != nil {
 		return err

@@ -78,7 +78,7 @@ func (s *session) wire(ctx context.Context, n needs) error {
 		if err := s.findPolicy(ctx, n.signer); err != nil {
 			return err
 		}
-		if err := s.openRegistry(n.write); err != nil {
+		if err := s.openRegistry(ctx, n.write); err != nil {
 			return err
 		}
 	}
@@ -128,9 +128,7 @@ func (s *session) chooseApps() error {
 			continue
 		}
 		s.apps = append(s.apps, engine.App{Name: a.Name, Repository: a.Repository, Annotations: a.Annotations})
-		s.requests[a.Name] = render.Request{
-			Dir: a.Dir, Root: s.cfg.Dir, Mode: render.Mode(a.Render), Helm: a.Helm, RemoteBases: a.RemoteBases, Ignore: a.Ignore,
-		}
+		s.requests[a.Name] = requestOf(s.cfg, a)
 	}
 	for _, pattern := range s.flags.only {
 		if !used[pattern] {
@@ -138,6 +136,13 @@ func (s *session) chooseApps() error {
 		}
 	}
 	return nil
+}
+
+// requestOf is how an app is rendered.
+func requestOf(cfg *config.Config, a config.App) render.Request {
+	return render.Request{
+		Dir: a.Dir, Root: cfg.Dir, Mode: render.Mode(a.Render), Helm: a.Helm, RemoteBases: a.RemoteBases, Ignore: a.Ignore,
+	}
 }
 
 func (s *session) chosen(name string, used map[string]bool) bool {

@@ -24,7 +24,7 @@ func (s *session) findPolicy(ctx context.Context, sign bool) error {
 	if _, err := s.cfg.ActiveSigner(); err != nil {
 		return err
 	}
-	trust, err := trusted(s.cfg)
+	trust, err := s.trusted(ctx)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (s *session) findPolicy(ctx context.Context, sign bool) error {
 		return s.checkSigner(*trust, info)
 	}
 	if len(info.PublicKey) == 0 {
-		return usagef("write trust: {issuer: …, subject: …, trustedRoot: …} for this signer",
+		return usagef("write trust: {issuer: …, subject: …} for this signer, and for a Sigstore of your own trustedRoot or tufMirror",
 			"%s: signer %q signs with certificates, as %s, and has no trust to check them with", s.cfg.File, s.cfg.Signer, info.Identity)
 	}
 	policy, err := attest.KeyPolicy(info.PublicKey)
@@ -102,7 +102,7 @@ func (s *session) startSigner(ctx context.Context, name string) (*rpc.Process, s
 	s.closers = append(s.closers, func() { _ = process.Close() })
 	info, err := process.Open(ctx, c.With)
 	if err != nil {
-		return nil, none, &usageError{err: fmt.Errorf("%s: signers.%s: %w", s.cfg.File, name, adviseSigner(err, name))}
+		return nil, none, &usageError{err: fmt.Errorf("%s: signers.%s: %w", s.cfg.File, name, adviseSigner(err, name, c.Plugin))}
 	}
 	s.warn(info.Warnings...)
 	return process, info, nil

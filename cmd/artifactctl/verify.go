@@ -8,10 +8,12 @@ import (
 
 func (p *program) verifyCommand() *cobra.Command {
 	var tag string
+	var reproduce bool
 	cmd := &cobra.Command{
 		Use: "verify", Short: "Check the signatures of what the apps' tags name; whatever is not known to be signed is refused",
 		Example: `  artifactctl verify
-  artifactctl verify --env production --tag 1.4.2`,
+  artifactctl verify --env production --tag 1.4.2
+  artifactctl verify --reproduce`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.within(cmd.Context(), func(ctx context.Context) error {
@@ -20,6 +22,11 @@ func (p *program) verifyCommand() *cobra.Command {
 					return err
 				}
 				defer s.close()
+				if reproduce {
+					if err := s.reproduceCommits(); err != nil {
+						return err
+					}
+				}
 				v, err := s.engine.Verify(ctx, s.apps, tag)
 				s.ui.Close()
 				if printErr := s.ui.Verification(v, s.outputOptions()); printErr != nil {
@@ -36,5 +43,6 @@ func (p *program) verifyCommand() *cobra.Command {
 	p.sourceFlags(cmd)
 	p.signerFlags(cmd)
 	cmd.Flags().StringVar(&tag, "tag", "", "tag to verify in each repository; default the app's rolling tag or, on a release, its release tag")
+	cmd.Flags().BoolVar(&reproduce, "reproduce", false, "also render the commit that each artifact says it is of, and compare every byte")
 	return cmd
 }

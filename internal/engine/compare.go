@@ -200,13 +200,31 @@ func (c *comparison) versionOf(tag string) (*semver.Version, bool) {
 	return v, err == nil
 }
 
-// judge decides once about the signatures beside a manifest that the registry has.
+// judge decides once about the signatures beside a manifest that the registry has. What Recall remembers is as good as
+// what it read: a signature that covers a digest covers it wherever it is stored.
 func (c *comparison) judge(ctx context.Context, m *artifact.Manifest) (attest.Verdict, error) {
 	digest := m.Digest.String()
 	if v, ok := c.judged[digest]; ok {
 		return v, nil
 	}
-	signatures, err := c.Registry.Signatures(ctx, c.work.app.Repository, m.Descriptor)
+	var from Recall = c.Registry
+	if c.Recall != nil {
+		from = c.Recall
+	}
+	return c.judgeFrom(ctx, from, m)
+}
+
+// judgeStored decides about signatures as a verifier would read them now, for m is what tags are going to name.
+func (c *comparison) judgeStored(ctx context.Context, m *artifact.Manifest) (attest.Verdict, error) {
+	if v, ok := c.judged[m.Digest.String()]; ok && c.Recall == nil {
+		return v, nil
+	}
+	return c.judgeFrom(ctx, c.Registry, m)
+}
+
+func (c *comparison) judgeFrom(ctx context.Context, from Recall, m *artifact.Manifest) (attest.Verdict, error) {
+	digest := m.Digest.String()
+	signatures, err := from.Signatures(ctx, c.work.app.Repository, m.Descriptor)
 	if err != nil {
 		return attest.Verdict{}, fmt.Errorf("look up the signatures of %s: %w", digest, err)
 	}

@@ -82,7 +82,11 @@ func (c *comparison) planPush(ctx context.Context) error {
 		r.Pushed, r.Signed = true, true
 		return nil
 	}
-	verdict, err := c.judge(ctx, there)
+	judge := c.judge
+	if c.anyMove() {
+		judge = c.judgeStored
+	}
+	verdict, err := judge(ctx, there)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,8 @@ type Registry interface {
 	Resolve(ctx context.Context, repository, ref string) (artifact.Manifest, error)
 	// Fetch returns the bytes that d names, verified against its digest and size.
 	Fetch(ctx context.Context, repository string, d artifact.Descriptor) ([]byte, error)
-	// Push stores the blobs and then the manifest, by digest. What is already there is not sent again.
+	// Push stores the blobs and then the manifest, by digest. Doing it again changes nothing, though small blobs may be
+	// sent once more.
 	Push(ctx context.Context, repository string, a *artifact.Artifact) error
 	// Signatures returns all signatures that are stored beside subject, bundles and legacy ones.
 	// None is an empty list; a look-up that failed is an error.
@@ -101,6 +102,8 @@ type Engine struct {
 	Signer   Signer        // not needed to plan
 	Policy   attest.Policy // what a good signature is
 	Diff     Differ
+	// Reproducer makes Verify prove that what is published is what its commit renders to; nil leaves that out.
+	Reproducer CommitRenderer
 
 	Source      Source
 	Host        string // registry host and path prefix, for signatures and messages: "ghcr.io/org"

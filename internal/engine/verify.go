@@ -8,6 +8,7 @@ import (
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
 	"github.com/artifactctl/artifactctl/internal/attest"
+	"github.com/artifactctl/artifactctl/internal/changes"
 )
 
 // SignatureState is what can be said of the signatures of what a tag names. Only StateSigned is good.
@@ -19,6 +20,7 @@ const (
 	StateUnsigned SignatureState = "unsigned"
 	StateUnknown  SignatureState = "unknown"
 	StateMissing  SignatureState = "missing" // the tag does not exist
+	StateDiffers  SignatureState = "differs" // signed, but not what its commit renders to
 )
 
 // VerifiedApp is what verification found for one app.
@@ -28,11 +30,15 @@ type VerifiedApp struct {
 	Tag        string         `json:"tag"`
 	Digest     string         `json:"digest,omitempty"`
 	Revision   string         `json:"revision,omitempty"`
-	State      SignatureState `json:"state" jsonschema:"enum=signed,enum=unsigned,enum=unknown,enum=missing"`
+	State      SignatureState `json:"state" jsonschema:"enum=signed,enum=unsigned,enum=unknown,enum=missing,enum=differs"`
 	SignedBy   string         `json:"signedBy,omitempty"`
 	Batch      string         `json:"batch,omitempty"`   // digest of the batch signature that covers it; see Verification.Batches
 	Reasons    []string       `json:"reasons,omitempty"` // why it is not signed or not known
 	Failure    *Failure       `json:"failure,omitempty"`
+	// Reproduced says that the commit was rendered again and gave the same files.
+	Reproduced bool `json:"reproduced,omitempty"`
+	// Objects are the differences between what the commit renders to and what is published.
+	Objects []changes.Object `json:"objects,omitempty"`
 }
 
 // Verification is the outcome of Verify, apps in the order of publish.yaml.
@@ -132,6 +138,16 @@ func (e *Engine) verifyApp(ctx context.Context, app App, v *VerifiedApp) (found 
 	if found.verdict.Batch != nil {
 		v.Batch = found.verdict.Batch.Digest
 	}
+	if e.Reproducer == nil {
+		return found, nil
+	}
+	if err := e.reproduce(ctx, app, v, found.manifest); err != nil {
+		if v.State = StateUnknown; errors.Is(err, ErrNotReproduced) {
+			v.State = StateDiffers
+		}
+		return refuse(err)
+	}
+	v.Reproduced = true
 	return found, nil
 }
 

@@ -34,18 +34,7 @@ func attach(ctx context.Context, s store, repository string, subject artifact.De
 // attachBundle stores a bundle as cosign does, as a referrer of subject.
 func attachBundle(ctx context.Context, s store, repository string, subject artifact.Descriptor, sig artifact.Signature) error {
 	config := describe(ocispec.MediaTypeEmptyJSON, []byte("{}"))
-	layer := describe(signer.BundleMediaType, sig.Content)
-	annotations := map[string]string{annotationContent: "dsse-envelope"}
-	if sig.PredicateType != "" {
-		annotations[annotationPredicateType] = sig.PredicateType
-	}
-	m, err := marshal(ocispec.Manifest{
-		ArtifactType: signer.BundleMediaType,
-		Config:       config.Descriptor,
-		Layers:       []ocispec.Descriptor{layer.Descriptor},
-		Subject:      &ocispec.Descriptor{MediaType: subject.MediaType, Digest: subject.Digest, Size: subject.Size},
-		Annotations:  annotations,
-	})
+	m, layer, err := referrerOf(subject, config.Descriptor, sig)
 	if err != nil {
 		return err
 	}
@@ -53,8 +42,25 @@ func attachBundle(ctx context.Context, s store, repository string, subject artif
 		return err
 	}
 	referrer := m.Descriptor
-	referrer.ArtifactType, referrer.Annotations = signer.BundleMediaType, annotations
+	referrer.ArtifactType, referrer.Annotations = signer.BundleMediaType, m.Annotations
 	return s.link(ctx, repository, subject, referrer)
+}
+
+// referrerOf makes the manifest that ties a bundle to subject.
+func referrerOf(subject, config artifact.Descriptor, sig artifact.Signature) (artifact.Manifest, artifact.Blob, error) {
+	layer := describe(signer.BundleMediaType, sig.Content)
+	annotations := map[string]string{annotationContent: "dsse-envelope"}
+	if sig.PredicateType != "" {
+		annotations[annotationPredicateType] = sig.PredicateType
+	}
+	m, err := marshal(ocispec.Manifest{
+		ArtifactType: signer.BundleMediaType,
+		Config:       config,
+		Layers:       []ocispec.Descriptor{layer.Descriptor},
+		Subject:      &ocispec.Descriptor{MediaType: subject.MediaType, Digest: subject.Digest, Size: subject.Size},
+		Annotations:  annotations,
+	})
+	return m, layer, err
 }
 
 // attachLegacy adds a layer to the image at the `.sig` tag. Like the fallback index it has other writers, so it is read

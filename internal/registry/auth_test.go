@@ -57,6 +57,9 @@ func TestAuth(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if s, err := r.Signatures(ctx, "app", a.Manifest.Descriptor); err != nil || len(s) != 1 {
+				t.Fatal(plain(s), err)
+			}
 			before := len(f.Requests())
 			if s, err := r.Signatures(ctx, "app", a.Manifest.Descriptor); err != nil || len(s) != 1 {
 				t.Fatal(plain(s), err)

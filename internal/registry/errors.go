@@ -31,6 +31,7 @@ type Error struct {
 
 	kind       kind
 	host       string
+	repository string
 	retryAfter time.Duration
 	tokenError int // status with which the token server refused
 }
@@ -52,6 +53,14 @@ func (e *Error) Error() string {
 	return strings.Join(parts, ": ")
 }
 
+// about is the same answer to the question for another tag or digest: it is of the whole repository.
+func (e *Error) about(ref string) *Error {
+	again := *e
+	again.Method = http.MethodGet
+	again.Target = where{kind: manifestsKind, host: e.host, repository: e.repository, ref: ref}.String()
+	return &again
+}
+
 // Unwrap returns why there was no answer.
 func (e *Error) Unwrap() error { return e.Err }
 
@@ -59,6 +68,9 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Is(target error) bool {
 	return (target == artifact.ErrNotFound || target == errdef.ErrNotFound) && e.notFound()
 }
+
+// codeNotFound is what Harbor says of whatever does not exist.
+const codeNotFound = "NOT_FOUND"
 
 // notFound: a 404 alone proves nothing, since a proxy, a wrong host or an error page answers so as well. The answer to
 // HEAD has no body to tell by; it is asked only before writing, where a false "not found" costs an upload and no more.
@@ -73,7 +85,7 @@ func (e *Error) notFound() bool {
 		switch e.Code {
 		case errcode.ErrorCodeManifestUnknown, errcode.ErrorCodeNameUnknown, errcode.ErrorCodeBlobUnknown:
 			return true
-		case "NOT_FOUND": // Harbor
+		case codeNotFound:
 			return true
 		}
 	}
@@ -144,7 +156,7 @@ func tokenError(r *errcode.ErrorResponse) error {
 
 func newError(req *http.Request) *Error {
 	w := place(req)
-	return &Error{Method: req.Method, Target: w.String(), kind: w.kind, host: req.URL.Host}
+	return &Error{Method: req.Method, Target: w.String(), kind: w.kind, host: req.URL.Host, repository: w.repository}
 }
 
 // queries matches the query of a URL inside a text.

@@ -25,6 +25,9 @@ type fake struct {
 	t         *testing.T
 	API       bool // has the referrers API
 	NoSubject bool // has it, but does not say so when a manifest is put (ECR)
+	Mount     bool // mounts blobs
+	Whole     bool // takes blobs in one request
+	Nameless  bool // does not say that a repository is unknown, only that a manifest is (distribution)
 	Page      int  // entries a page of referrers and tags
 	Auth      *fakeAuth
 
@@ -44,7 +47,7 @@ type stored struct {
 
 func newFake(t *testing.T, api bool) (*fake, *httptest.Server) {
 	t.Helper()
-	f := &fake{t: t, API: api, Page: 1000, blobs: map[string][]byte{}, manifests: map[string]stored{}, sessions: map[string]bool{}}
+	f := &fake{t: t, API: api, Mount: true, Page: 1000, blobs: map[string][]byte{}, manifests: map[string]stored{}, sessions: map[string]bool{}}
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	return f, server
@@ -128,7 +131,7 @@ func (f *fake) manifest(w http.ResponseWriter, r *http.Request, repository, ref 
 	}
 	m, ok := f.manifests[key(repository, ref)]
 	switch {
-	case !ok && !f.known(repository):
+	case !ok && !f.Nameless && !f.known(repository):
 		refuse(w, http.StatusNotFound, "NAME_UNKNOWN", "repository name not known to registry")
 	case !ok:
 		refuse(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown")
@@ -184,6 +187,9 @@ func (f *fake) blob(w http.ResponseWriter, _ *http.Request, repository, ref stri
 
 func (f *fake) upload(w http.ResponseWriter, r *http.Request, repository string) {
 	if r.Method == http.MethodPost {
+		if f.atOnce(w, r, repository) {
+			return
+		}
 		id := strconv.Itoa(len(f.sessions))
 		f.sessions[id] = true
 		w.Header().Set("Location", "/v2/"+repository+"/blobs/uploads/"+id+"?_state=secret-state")
@@ -205,6 +211,30 @@ func (f *fake) upload(w http.ResponseWriter, r *http.Request, repository string)
 	}
 	f.blobs[key(repository, d.String())] = body
 	w.WriteHeader(http.StatusCreated)
+}
+
+// atOnce stores a blob that needs no session, if this registry can.
+func (f *fake) atOnce(w http.ResponseWriter, r *http.Request, repository string) bool {
+	query := r.URL.Query()
+	d := query.Get("mount")
+	content, there := f.blobs[key(query.Get("from"), d)]
+	there = there && f.Mount
+	if f.Whole && query.Has("digest") {
+		d = query.Get("digest")
+		body, err := io.ReadAll(r.Body)
+		if err != nil || digest.FromBytes(body).String() != d {
+			refuse(w, http.StatusBadRequest, "DIGEST_INVALID", "provided digest did not match uploaded content")
+			return true
+		}
+		content, there = body, true
+	}
+	if !there {
+		return false
+	}
+	f.blobs[key(repository, d)] = content
+	w.Header().Set(headerDigest, d)
+	w.WriteHeader(http.StatusCreated)
+	return true
 }
 
 // page cuts one page out of n entries and announces the next.
@@ -256,11 +286,15 @@ type fakeAuth struct {
 	Challenges []string // the WWW-Authenticate headers; %s is the realm
 	Basic      bool     // accepts Basic, too
 	Uses       int      // requests that a token is good for; 0 means any number
+	Denied     string   // repository that nobody may use; tokens are then good for what they were asked for only
+	AllOrNone  bool     // refuses a token that is asked for more than one repository
 
-	mu     sync.Mutex
-	issued int
-	left   map[string]int
-	scopes []string
+	mu         sync.Mutex
+	issued     int
+	challenged int
+	granted    map[string][]string // by token
+	left       map[string]int
+	scopes     []string
 }
 
 const realmPath = "/v2/token"
@@ -275,6 +309,11 @@ func (a *fakeAuth) allow(w http.ResponseWriter, r *http.Request) bool {
 			refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "wrong password")
 			return false
 		}
+		scopes := r.URL.Query()["scope"]
+		if a.AllOrNone && len(scopes) > 1 {
+			refuse(w, http.StatusForbidden, "DENIED", "one at a time")
+			return false
+		}
 		a.issued++
 		token := fmt.Sprintf("token-%d", a.issued)
 		if a.left == nil {
@@ -284,20 +323,35 @@ func (a *fakeAuth) allow(w http.ResponseWriter, r *http.Request) bool {
 		if a.Uses > 0 {
 			a.left["Bearer "+token] = a.Uses
 		}
-		a.scopes = append(a.scopes, r.URL.Query()["scope"]...)
+		if a.granted == nil {
+			a.granted = map[string][]string{}
+		}
+		a.granted["Bearer "+token] = scopes
+		a.scopes = append(a.scopes, scopes...)
 		fmt.Fprintf(w, `{"token":%q}`, token)
 		return false
 	}
 	if a.Basic && header == login {
 		return true
 	}
-	if a.left[header] > 0 {
+	if a.left[header] > 0 && a.covers(header, place(r).repository) {
 		a.left[header]--
 		return true
 	}
+	a.challenged++
 	for _, c := range a.Challenges {
 		w.Header().Add("WWW-Authenticate", strings.ReplaceAll(c, "%s", "http://"+r.Host+realmPath))
 	}
 	refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
 	return false
+}
+
+// covers reports whether a token is good for a repository.
+func (a *fakeAuth) covers(token, repository string) bool {
+	if a.Denied == "" && !a.AllOrNone {
+		return true
+	}
+	return repository != a.Denied && slices.ContainsFunc(a.granted[token], func(scope string) bool {
+		return strings.HasPrefix(scope, "repository:"+repository+":")
+	})
 }

@@ -26,18 +26,23 @@ const (
 	MaxReferrers = 100
 )
 
-// store is what signatures are stored on: the part of a registry that Remote and Layout do each in their own way.
-type store interface {
+// source is what signatures are read from.
+type source interface {
 	Resolve(ctx context.Context, repository, ref string) (artifact.Manifest, error)
 	Fetch(ctx context.Context, repository string, d artifact.Descriptor) ([]byte, error)
+	// referrers lists the manifests whose subject is subject, whatever they are.
+	referrers(ctx context.Context, repository string, subject artifact.Descriptor) ([]artifact.Descriptor, error)
+}
+
+// store is what signatures are stored on: the part of a registry that Remote and Layout do each in their own way.
+type store interface {
+	source
 	// Tag stores the manifest and makes tag name it.
 	Tag(ctx context.Context, repository string, m artifact.Manifest, tag string) error
 	// putBlobs stores blobs, and reports whether all of them were there.
 	putBlobs(ctx context.Context, repository string, blobs ...artifact.Blob) (bool, error)
 	// put stores blobs and then the manifest, by digest.
 	put(ctx context.Context, repository string, m artifact.Manifest, blobs ...artifact.Blob) error
-	// referrers lists the manifests whose subject is subject, whatever they are.
-	referrers(ctx context.Context, repository string, subject artifact.Descriptor) ([]artifact.Descriptor, error)
 	// link makes a referrer that was put appear among the referrers of subject.
 	link(ctx context.Context, repository string, subject, referrer artifact.Descriptor) error
 	// exclusive waits until nobody else holds key, as far as that can be known.

@@ -8,7 +8,6 @@ import (
 	"path"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -37,29 +36,26 @@ type RemoteOptions struct {
 	// PushScope asks token servers for the right to push from the start, so that a publish needs one token a
 	// repository and not two.
 	PushScope bool
+	// Repositories are those that the run will touch, as far as they are known. Some share a token, instead of
+	// fetching one each.
+	Repositories []string
 
 	UserAgent   string        // default "artifactctl"
 	Timeout     time.Duration // of one attempt, answer included; default a minute
 	Retries     int           // after the first attempt; default 5, negative for none
-	Concurrency int           // requests in flight; default 32
+	Concurrency int           // requests in flight to one host; default 32; fewer while the host refuses some (429)
 	MaxBlob     int64         // largest blob to fetch, in bytes; default MaxBlob
 
 	// Legacy reads `.sig` signatures always. Otherwise they are read only where there is no bundle, since a consumer
 	// that finds a bundle never looks at them.
 	Legacy bool
 
+	Cache     *Cache            // remembers signatures for Known; may be nil
 	Counter   *Counter          // counts requests, if given
 	Transport http.RoundTripper // replaces the network, TLS options included; for tests
 
 	backoff *backoff // replaces the clock; for tests
 }
-
-// referrersState is what is known about the registry's referrers API, learnt once for all of its repositories.
-const (
-	referrersUnknown int32 = iota
-	referrersAPI
-	referrersTag
-)
 
 // Remote is an OCI registry. It is safe for concurrent use.
 type Remote struct {
@@ -67,17 +63,21 @@ type Remote struct {
 	prefix string
 	plain  bool
 	legacy bool
-	push   bool
 	limit  int64
 
 	client    *client
 	transport http.RoundTripper
 	backoff   backoff
+	cache     *Cache
 
-	state  atomic.Int32
-	seen   sync.Map           // "repository@digest" of blobs that are known to be there
-	flight singleflight.Group // uploads and look-ups of the same blob
-	locks  locks
+	support support
+	uploads uploads
+	there   marks                        // manifests and blobs that are known to be there
+	unknown recent[*Error]               // repositories that do not exist
+	listed  recent[[]ocispec.Descriptor] // lists of referrers, as they were read after writing
+	acked   recent[[]byte]               // what was just stored of a signature, and acknowledged
+	flight  singleflight.Group           // uploads and look-ups of the same blob
+	locks   locks
 }
 
 // NewRemote makes the client of a registry. It reads files and docker's configuration, and sends nothing yet.
@@ -91,8 +91,8 @@ func NewRemote(o RemoteOptions) (*Remote, error) {
 		prefix: strings.Trim(o.Prefix, "/"),
 		plain:  o.PlainHTTP || (loopback(o.Host) && o.CAFile == "" && o.CertFile == ""),
 		legacy: o.Legacy,
-		push:   o.PushScope,
 		limit:  o.MaxBlob,
+		cache:  o.Cache,
 	}
 	r.backoff = newBackoff(o.Retries)
 	if o.backoff != nil {
@@ -115,10 +115,13 @@ func NewRemote(o RemoteOptions) (*Remote, error) {
 	}
 	r.client = &client{
 		now:       r.backoff.now,
-		onSubject: func() { r.state.Store(referrersAPI) },
+		scopes:    r.scopes(o),
+		onSubject: func(repository string) { r.support.learn(repository, referrersAPI) },
+		onWrite:   r.unknown.drop,
+		onUnknown: func(e *Error) { r.unknown.put(e.repository, r.backoff.now(), e) },
 		auth: &auth.Client{
 			Client: &http.Client{Transport: newRealms(challenges(&exchange{
-				base: base, slots: make(chan struct{}, o.Concurrency), timeout: o.Timeout, backoff: r.backoff,
+				base: base, limiters: limiters{max: o.Concurrency}, timeout: o.Timeout, backoff: r.backoff,
 			}))},
 			Header:     http.Header{"User-Agent": {o.UserAgent}},
 			Credential: credential,
@@ -128,6 +131,22 @@ func NewRemote(o RemoteOptions) (*Remote, error) {
 	}
 	return r, nil
 }
+
+// scopes are the rights that the run will need.
+func (r *Remote) scopes(o RemoteOptions) *scopes {
+	actions := []string{auth.ActionPull}
+	if o.PushScope {
+		actions = append(actions, auth.ActionPush)
+	}
+	var names []string
+	for _, repository := range o.Repositories {
+		names = append(names, r.full(repository))
+	}
+	return newScopes(ociregistry.Reference{Registry: o.Host}.Host(), names, actions...)
+}
+
+// full is a repository's name as the registry knows it.
+func (r *Remote) full(repository string) string { return path.Join(r.prefix, repository) }
 
 func withDefaults(o RemoteOptions) RemoteOptions {
 	switch o.Host {
@@ -175,16 +194,14 @@ func (r *Remote) Close() {
 
 // open returns oras-go's client of a repository, and a context with the rights to ask for.
 func (r *Remote) open(ctx context.Context, repository string) (context.Context, *remote.Repository, error) {
-	ref := ociregistry.Reference{Registry: r.host, Repository: path.Join(r.prefix, repository)}
+	ref := ociregistry.Reference{Registry: r.host, Repository: r.full(repository)}
 	if err := checkRepository(repository); err != nil {
 		return nil, nil, err
 	}
 	if err := ref.ValidateRepository(); err != nil {
 		return nil, nil, fmt.Errorf("repository %q is not valid: want lower-case letters, digits, separators and slashes", ref.Repository)
 	}
-	if r.push {
-		ctx = auth.AppendRepositoryScope(ctx, ref, auth.ActionPull, auth.ActionPush)
-	}
+	ctx = r.client.scopes.with(ctx, ref.Repository)
 	repo := &remote.Repository{
 		Client:               r.client,
 		Reference:            ref,

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/opencontainers/go-digest"
 	"oras.land/oras-go/v2/errdef"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
@@ -25,6 +26,9 @@ func (r *Remote) Resolve(ctx context.Context, repository, ref string) (artifact.
 	if err != nil {
 		return m, fmt.Errorf("%s/%s: %w", r.host, repository, err)
 	}
+	for _, d := range append(m.Layers[:len(m.Layers):len(m.Layers)], m.Config) {
+		r.there.add(r.full(repository), d.Digest.String()) // a registry keeps what its manifests name
+	}
 	return m, nil
 }
 
@@ -33,6 +37,9 @@ func (r *Remote) manifest(ctx context.Context, repository, ref string) (string, 
 	ctx, repo, err := r.open(ctx, repository)
 	if err != nil {
 		return "", nil, err
+	}
+	if e, gone := r.unknown.get(repo.Reference.Repository, r.backoff.now()); gone {
+		return "", nil, e.about(ref)
 	}
 	d, body, err := repo.Manifests().FetchReference(ctx, ref)
 	if errors.Is(err, errdef.ErrInvalidReference) {
@@ -46,6 +53,7 @@ func (r *Remote) manifest(ctx context.Context, repository, ref string) (string, 
 	if err != nil {
 		return "", nil, fmt.Errorf("read %s/%s:%s: %w", r.host, repository, ref, err)
 	}
+	r.there.add(repo.Reference.Repository, digest.FromBytes(b).String())
 	return d.MediaType, b, nil
 }
 
@@ -92,6 +100,9 @@ func (r *Remote) Tags(ctx context.Context, repository string) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
+	if _, gone := r.unknown.get(repo.Reference.Repository, r.backoff.now()); gone {
+		return nil, nil
+	}
 	var tags []string
 	err = repo.Tags(ctx, "", func(page []string) error {
 		tags = append(tags, page...)
@@ -105,11 +116,6 @@ func (r *Remote) Tags(ctx context.Context, repository string) ([]string, error) 
 	}
 	slices.Sort(tags)
 	return slices.Compact(tags), nil
-}
-
-// Signatures returns all signatures that are stored beside subject.
-func (r *Remote) Signatures(ctx context.Context, repository string, subject artifact.Descriptor) ([]artifact.Signature, error) {
-	return signatures(ctx, r, repository, subject, r.legacy)
 }
 
 // missingAPI reports whether an answer to a look-up of referrers says that the registry does not know that API, rather

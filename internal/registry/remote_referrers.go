@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	specs "github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"oras.land/oras-go/v2/registry/remote/errcode"
+	"oras.land/oras-go/v2/errdef"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
 )
@@ -25,32 +25,65 @@ var errTooManyReferrers = fmt.Errorf("more than %d manifests refer to it", MaxRe
 // fallbackTag is the tag that lists referrers where a registry does not (OCI distribution spec, "referrers tag schema").
 func fallbackTag(d digest.Digest) string { return strings.Replace(d.String(), ":", "-", 1) }
 
-// referrers asks the referrers API, or reads the fallback tag where the registry has no such API. Which of the two is
-// learnt once for the whole registry.
+// referrers lists the manifests that refer to subject.
 func (r *Remote) referrers(ctx context.Context, repository string, subject artifact.Descriptor) ([]artifact.Descriptor, error) {
-	if r.state.Load() != referrersTag {
-		list, err := r.referrersByAPI(ctx, repository, subject)
-		if err == nil {
-			r.state.Store(referrersAPI)
-			return list, nil
-		}
-		if !missingAPI(err) {
-			return nil, fmt.Errorf("list referrers: %w", err)
-		}
-		// A repository that does not exist yet tells nothing about the registry.
-		var e *Error
-		if !errors.As(err, &e) || e.Code != errcode.ErrorCodeNameUnknown {
-			r.state.CompareAndSwap(referrersUnknown, referrersTag)
-		}
+	list, _, err := r.list(ctx, repository, subject)
+	return list, err
+}
+
+// list asks the referrers API, or reads the fallback tag where the registry has no such API, and tells which it was.
+func (r *Remote) list(ctx context.Context, repository string, subject artifact.Descriptor) (list []artifact.Descriptor, byAPI bool, err error) {
+	full := r.full(repository)
+	if _, gone := r.unknown.get(full, r.backoff.now()); gone {
+		return nil, false, nil
+	}
+	_, own := r.support.own(full)
+	hearsay := !own && r.support.of(full) == referrersTag
+	list, err = r.askAPI(ctx, repository, subject, false)
+	if err == nil || !missingAPI(err) {
+		return list, true, err
 	}
 	index, err := r.fallbackIndex(ctx, repository, subject)
 	if err != nil {
-		return nil, fmt.Errorf("list referrers: %w", err)
+		return nil, false, fmt.Errorf("list referrers: %w", err)
+	}
+	if len(index.Manifests) == 0 && hearsay {
+		// "None" is not concluded from what another repository said of its registry.
+		if list, err = r.askAPI(ctx, repository, subject, true); err == nil || !missingAPI(err) {
+			return list, true, err
+		}
 	}
 	if len(index.Manifests) > MaxReferrers {
-		return nil, fmt.Errorf("list referrers of %s/%s@%s: %w", r.host, repository, subject.Digest, errTooManyReferrers)
+		return nil, false, fmt.Errorf("list referrers of %s/%s@%s: %w", r.host, repository, subject.Digest, errTooManyReferrers)
 	}
-	return index.Manifests, nil
+	return index.Manifests, false, nil
+}
+
+// askAPI asks the referrers API, unless it is known not to exist, and remembers a clear answer. While nothing is known
+// only one question is under way, so that a run asks a registry without the API once. The error for which missingAPI
+// holds says that there is no API to ask.
+func (r *Remote) askAPI(ctx context.Context, repository string, subject artifact.Descriptor, again bool) ([]artifact.Descriptor, error) {
+	full := r.full(repository)
+	if r.support.of(full) == referrersUnknown {
+		release, err := r.locks.acquire(ctx, "referrers API")
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+	}
+	if !again && r.support.of(full) == referrersTag {
+		return nil, errdef.ErrUnsupported
+	}
+	list, err := r.referrersByAPI(ctx, repository, subject)
+	switch {
+	case err == nil:
+		r.support.learn(full, referrersAPI)
+	case !missingAPI(err):
+		return nil, fmt.Errorf("list referrers: %w", err)
+	case !saysMissing(err) || r.there.has(full, subject.Digest.String()):
+		r.support.learn(full, referrersTag)
+	}
+	return list, err
 }
 
 func (r *Remote) referrersByAPI(ctx context.Context, repository string, subject artifact.Descriptor) ([]artifact.Descriptor, error) {
@@ -97,14 +130,16 @@ func (r *Remote) fallbackIndex(ctx context.Context, repository string, subject a
 }
 
 // link adds referrer to the fallback index where the registry does not list referrers itself. The tag is read, changed
-// and written without any lock that other writers would see, so it is read again until the entry is found there.
+// and written without any lock that other writers would see, so it is read again until the entry is found there. What
+// was read last is the list that the next look-up of signatures uses.
 func (r *Remote) link(ctx context.Context, repository string, subject, referrer artifact.Descriptor) error {
-	if r.state.Load() == referrersUnknown {
-		if _, err := r.referrers(ctx, repository, subject); err != nil {
+	full := r.full(repository)
+	if r.support.of(full) == referrersUnknown {
+		if _, err := r.askAPI(ctx, repository, subject, false); err != nil && !missingAPI(err) {
 			return err
 		}
 	}
-	if r.state.Load() == referrersAPI {
+	if r.support.of(full) == referrersAPI {
 		return nil
 	}
 	release, err := r.exclusive(ctx, repository, fallbackTag(subject.Digest))
@@ -118,6 +153,7 @@ func (r *Remote) link(ctx context.Context, repository string, subject, referrer 
 			return err
 		}
 		if slices.ContainsFunc(index.Manifests, func(d ocispec.Descriptor) bool { return d.Digest == referrer.Digest }) {
+			r.listed.put(named(full, subject.Digest.String()), r.backoff.now(), index.Manifests)
 			return nil
 		}
 		if n > 0 { // lost to another writer: step out of each other's way

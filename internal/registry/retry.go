@@ -39,13 +39,21 @@ func (b backoff) wait(ctx context.Context, n int, asked time.Duration) bool {
 	if n >= b.retries {
 		return false
 	}
+	d := b.delay(n, asked)
+	return b.inTime(ctx, d) && b.sleep(ctx, d) == nil
+}
+
+// delay is how long to wait after attempt n.
+func (b backoff) delay(n int, asked time.Duration) time.Duration {
 	d := min(firstWait<<min(n, 10), longestWait)
 	d = d/2 + time.Duration(b.random()*float64(d)/2)
-	d = max(d, min(asked, maxRetryAfter))
-	if deadline, ok := ctx.Deadline(); ok && b.now().Add(d).After(deadline) {
-		return false
-	}
-	return b.sleep(ctx, d) == nil
+	return max(d, min(asked, maxRetryAfter))
+}
+
+// inTime reports whether ctx lasts longer than d.
+func (b backoff) inTime(ctx context.Context, d time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	return !ok || !b.now().Add(d).After(deadline)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

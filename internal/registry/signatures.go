@@ -31,7 +31,7 @@ func legacyTag(d digest.Digest) string { return fallbackTag(d) + ".sig" }
 // signatures finds what Flux's source-controller would find: of the referrers those with exactly one layer that is a
 // bundle, judged by the manifest itself because indexes report artifact types wrongly; then the `.sig` tag, which is read
 // when there is no bundle, or always. A referrer that is listed but gone is no signature; any other failure is an error.
-func signatures(ctx context.Context, s store, repository string, subject artifact.Descriptor, legacy bool) ([]artifact.Signature, error) {
+func signatures(ctx context.Context, s source, repository string, subject artifact.Descriptor, legacy bool) ([]artifact.Signature, error) {
 	if err := checkDigest(subject.Digest); err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func signatures(ctx context.Context, s store, repository string, subject artifac
 }
 
 // readBundle returns the bundle of a referrer; nil when it is something else, or gone.
-func readBundle(ctx context.Context, s store, repository string, d artifact.Descriptor) (*artifact.Signature, error) {
+func readBundle(ctx context.Context, s source, repository string, d artifact.Descriptor) (*artifact.Signature, error) {
 	m, err := s.Resolve(ctx, repository, d.Digest.String())
 	if errors.Is(err, artifact.ErrNotFound) || errors.Is(err, artifact.ErrFormat) {
 		return nil, nil // gone, or no image manifest: not a signature
@@ -99,7 +99,7 @@ func readBundle(ctx context.Context, s store, repository string, d artifact.Desc
 }
 
 // readLegacy returns the signatures at the `.sig` tag.
-func readLegacy(ctx context.Context, s store, repository string, subject artifact.Descriptor) ([]artifact.Signature, error) {
+func readLegacy(ctx context.Context, s source, repository string, subject artifact.Descriptor) ([]artifact.Signature, error) {
 	m, err := s.Resolve(ctx, repository, legacyTag(subject.Digest))
 	if errors.Is(err, artifact.ErrNotFound) {
 		return nil, nil

@@ -45,42 +45,50 @@ func newTransport(o RemoteOptions) (*http.Transport, error) {
 		TLSClientConfig:       config,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ForceAttemptHTTP2:     true,
-		MaxIdleConns:          128,
-		MaxIdleConnsPerHost:   64,
+		MaxIdleConns:          2 * max(o.Concurrency, 64), // a connection for each request under way, none thrown away
+		MaxIdleConnsPerHost:   max(o.Concurrency, 64),
 		IdleConnTimeout:       90 * time.Second,
 		ExpectContinueTimeout: time.Second,
 		DisableCompression:    true, // bytes are what their digest says, and have a length
 	}, nil
 }
 
-// exchange sends requests through base: a bounded number at a time, each attempt within a time limit and read to its
-// end, so that a connection that breaks in the middle of an answer is retried like any other.
+// exchange sends requests through base: as many at a time as the host bears, each attempt within a time limit and read to
+// its end, so that a connection that breaks in the middle of an answer is retried like any other.
 type exchange struct {
-	base    http.RoundTripper
-	slots   chan struct{}
-	timeout time.Duration
-	backoff backoff
+	base     http.RoundTripper
+	limiters limiters
+	timeout  time.Duration
+	backoff  backoff
 }
 
-// RoundTrip returns an answer whose body is complete and in memory. Uploads are not repeated here: an attempt that failed
-// half way spoils the upload session, and only whoever began the session can begin another.
+// RoundTrip returns an answer whose body is complete and in memory.
 func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx := req.Context()
-	repeatable := place(req).kind != uploadsKind || req.Method == http.MethodPost
-	for n := 0; ; n++ {
-		attempt, err := rewound(req, n)
+	ctx, host := req.Context(), x.limiters.of(req.URL.Host)
+	for n, sent, before := 0, 0, 0; ; n, sent = n+1, sent+1 {
+		attempt, err := rewound(req, sent)
 		if err != nil {
 			return nil, err
 		}
-		resp, err := x.once(attempt)
+		resp, passed, err := x.once(attempt, host)
 		if err == nil {
 			resp.Request = req
 		}
 		if ctx.Err() != nil && err != nil {
 			return nil, fmt.Errorf("%w (%w)", context.Cause(ctx), err)
 		}
-		if !repeatable || !transient(resp, err) {
+		if !transient(resp, err) || !repeatable(req, resp) {
 			return resp, err
+		}
+		if throttled(resp) {
+			if passed > before { // the host works; this request had bad luck
+				n = 0
+			}
+			before = passed
+			if n >= x.backoff.retries || !x.backoff.inTime(ctx, host.pause(x.backoff.now())) {
+				return resp, nil
+			}
+			continue // and wait with everybody else
 		}
 		var asked time.Duration
 		if err == nil {
@@ -90,6 +98,21 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 			return resp, err
 		}
 	}
+}
+
+// repeatable: uploads are not repeated here, since an attempt that failed half way spoils the upload session, and only
+// whoever began the session can begin another. But what was refused for being too many was not looked at.
+func repeatable(req *http.Request, resp *http.Response) bool {
+	if resp != nil && resp.StatusCode == http.StatusTooManyRequests {
+		return req.Body == nil || req.Body == http.NoBody || req.GetBody != nil
+	}
+	return place(req).kind != uploadsKind || (req.Method == http.MethodPost && !req.URL.Query().Has("digest"))
+}
+
+// throttled reports whether the host asks for fewer requests.
+func throttled(resp *http.Response) bool {
+	return resp != nil && (resp.StatusCode == http.StatusTooManyRequests ||
+		(resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") != ""))
 }
 
 func transient(resp *http.Response, err error) bool {
@@ -116,13 +139,25 @@ func rewound(req *http.Request, n int) (*http.Request, error) {
 	return again, nil
 }
 
-func (x *exchange) once(req *http.Request) (*http.Response, error) {
-	select {
-	case x.slots <- struct{}{}:
-		defer func() { <-x.slots }()
-	case <-req.Context().Done():
-		return nil, req.Context().Err()
+// once sends a request in its turn. After a refusal it returns how many requests the host has let through.
+func (x *exchange) once(req *http.Request, host *limiter) (resp *http.Response, passed int, err error) {
+	round, err := host.acquire(req.Context(), x.backoff)
+	if err != nil {
+		return nil, 0, err
 	}
+	resp, err = x.send(req)
+	switch {
+	case err != nil || resp.StatusCode >= http.StatusInternalServerError && !throttled(resp):
+		host.failed()
+	case throttled(resp):
+		passed = host.refused(round, retryAfter(resp.Header, x.backoff.now()), x.backoff)
+	default:
+		host.answered()
+	}
+	return resp, passed, err
+}
+
+func (x *exchange) send(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeoutCause(req.Context(), x.timeout, silence{x.timeout})
 	defer cancel()
 	resp, err := x.base.RoundTrip(req.WithContext(ctx))

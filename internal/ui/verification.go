@@ -73,6 +73,7 @@ func (p *page) verification(v *engine.Verification) {
 		}
 		entry := engine.AppReport{App: a.App}
 		p.app(entry, mark, string(a.State), paint, cleanLine(verified(a)))
+		p.objects(engine.AppReport{Objects: a.Objects})
 		for _, r := range a.Reasons {
 			p.message(4, p.palette.red("reason:"), r)
 		}
@@ -92,6 +93,9 @@ func verified(a engine.VerifiedApp) string {
 	text := a.Repository + ":" + a.Tag
 	if a.Digest != "" {
 		text += "@" + a.Digest
+	}
+	if a.Reproduced {
+		return join(text, a.Revision, "reproduced")
 	}
 	return join(text, a.Revision)
 }

@@ -79,29 +79,7 @@ func (s *keylessSigner) findSigstore(ctx context.Context, o options) (warnings [
 		s.services, err = findServices(o, time.Now())
 		return nil, err
 	}
-	m, warning, err := newMirror(o, s.network)
-	if err != nil {
-		return nil, err
-	}
-	told, err := m.fetch(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if s.services, err = servicesOfConfig(told.config, "signing config of "+m.url, time.Now()); err != nil {
-		return nil, err
-	}
-	if s.services.signIn == "" && o.tufMirror == "" {
-		s.services.signIn = publicIssuer
-	}
-	if s.check.trusted == nil {
-		s.check = selfCheck{told.trusted, "of " + m.url}
-	}
-	for _, w := range []string{warning, told.warning} {
-		if w != "" {
-			warnings = append(warnings, w)
-		}
-	}
-	return warnings, s.services.check()
+	return s.findByTUF(ctx, o)
 }
 
 // Sign makes a bundle with the certificate of the run, the timestamps and the log entries of its services.

@@ -125,7 +125,7 @@ func TestNothingIsAttached(t *testing.T) {
 		"token of nobody":    {settings{}, identityToken(t, other, email, time.Hour), "Fulcio answers 400"},
 		"no token":           {settings{}, "none", "it has 1 parts"},
 		"legacy format":      {settings{format: "legacy"}, "", "an identity can sign bundles only"},
-		"no trusted root":    {settings{trust: fmt.Sprintf("issuer: %q, subject: %s", s.Issuer.URL, email)}, "", "trustedRoot: is missing"},
+		"no trusted root":    {settings{trust: fmt.Sprintf("issuer: %q, subject: %s, tufMirror: http://127.0.0.1:1", s.Issuer.URL, email)}, "", "fetch the trusted root"},
 		"a key is trusted":   {settings{trust: "publicKey: cosign.pub"}, "", "no file cosign.pub"},
 		"nothing is trusted": {settings{trust: " "}, "", "has no trust to check them with"},
 	} {

@@ -1,0 +1,115 @@
+package registry
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"oras.land/oras-go/v2/registry/remote/auth"
+)
+
+// groupSize is how many repositories share a token. A token lists its rights and travels with every request; servers
+// bound the size of headers.
+const groupSize = 16
+
+// scopes decides which rights a token is asked for. The repositories that a run will touch are put into groups, so that
+// a run needs one token for each group. A token server may grant less, or refuse a group for one of its members: then
+// a repository goes on alone.
+type scopes struct {
+	host    string
+	actions []string
+	group   map[string][]string // repository → scopes of its group
+	lone    sync.Map            // repositories that get tokens of their own
+}
+
+// newScopes groups repositories, given by their full names.
+func newScopes(host string, repositories []string, actions ...string) *scopes {
+	s := &scopes{host: host, actions: actions, group: map[string][]string{}}
+	repositories = slices.Clone(repositories)
+	slices.Sort(repositories)
+	for members := range slices.Chunk(slices.Compact(repositories), groupSize) {
+		var all []string
+		for _, name := range members {
+			all = append(all, auth.ScopeRepository(name, actions...))
+		}
+		all = auth.CleanScopes(all)
+		for _, name := range members {
+			s.group[name] = all
+		}
+	}
+	return s
+}
+
+// with returns a context that asks for the rights on a repository and, as far as it has one, its group.
+func (s *scopes) with(ctx context.Context, repository string) context.Context {
+	if all := s.of(repository); all != nil {
+		return auth.AppendScopesForHost(ctx, s.host, all...)
+	}
+	if len(s.actions) < 2 { // oras-go asks for the right to pull by itself
+		return ctx
+	}
+	return auth.AppendScopesForHost(ctx, s.host, auth.ScopeRepository(repository, s.actions...))
+}
+
+func (s *scopes) of(repository string) []string {
+	if _, alone := s.lone.Load(repository); alone {
+		return nil
+	}
+	return s.group[repository]
+}
+
+// together reports whether the token for one repository is good for the other.
+func (s *scopes) together(a, b string) bool {
+	group := s.of(a)
+	return a == b || (group != nil && len(s.of(b)) > 0 && &group[0] == &s.of(b)[0])
+}
+
+// alone makes a repository leave its group, and all members with it when the whole token was refused. It returns the
+// context with the repository's own rights; false when it was alone.
+func (s *scopes) alone(req *http.Request, everybody bool) (context.Context, bool) {
+	repository := place(req).repository
+	all := auth.GetScopesForHost(req.Context(), s.host)
+	var own []string
+	for _, scope := range all {
+		name := strings.TrimPrefix(scope, "repository:")
+		name, _, _ = strings.Cut(name, ":")
+		if name == repository || name == req.URL.Query().Get("from") {
+			own = append(own, scope)
+		}
+		if everybody || name == repository {
+			s.lone.Store(name, struct{}{})
+		}
+	}
+	if repository == "" || len(own) == len(all) {
+		return nil, false
+	}
+	return auth.WithScopesForHost(req.Context(), s.host, own...), true
+}
+
+// queues keeps requests that need the same token behind the first of them, so that a challenge is met once and not by
+// all that begin together. Once the registry answered without a challenge nobody waits.
+type queues struct {
+	free  atomic.Bool
+	first sync.Map // scopes → chan that is closed when the first request is answered
+}
+
+// enter waits for the first request with this key, or is it.
+func (q *queues) enter(ctx context.Context, key string) (leave func(), err error) {
+	if q.free.Load() {
+		return func() {}, nil
+	}
+	mine := make(chan struct{})
+	first, waits := q.first.LoadOrStore(key, mine)
+	if !waits {
+		return func() { close(mine) }, nil
+	}
+	select {
+	case <-first.(chan struct{}):
+		return func() {}, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
