@@ -3,7 +3,7 @@ GO      ?= go
 BIN     := bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-ORACLES := test test/transit test/kms test/keyless
+ORACLES := test test/flux test/transit test/kms test/keyless
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: build demo test test-product test-oracles lint generate bench conformance clean

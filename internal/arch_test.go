@@ -39,6 +39,8 @@ var floorPlan = []struct {
 	{"internal/changes", room{[]string{"internal/artifact"}, append(heavy(), "net/http", "os", "os/exec")}},
 	{"internal/redact", room{nil, []string{"*/..."}}},
 	{"internal/render/...", room{[]string{"internal/artifact", "internal/render/..."}, heavy("kustomize")}},
+	{"internal/gate", room{[]string{"internal/artifact", "internal/render/cache"}, heavy("kubeconform", "jsonschema")}},
+	{"internal/flux/...", room{[]string{"internal/flux/..."}, append(heavy(), "net/http", "os/exec")}},
 	{"internal/registry", room{[]string{"internal/artifact", "plugins/signer"}, heavy("oras")}},
 	{"internal/source", room{nil, heavy()}},
 	{"internal/engine", room{[]string{"internal/artifact", "internal/attest", "internal/changes", "plugins/signer"}, append(heavy(), "net/http", "os", "os/exec")}},
@@ -58,6 +60,7 @@ func heavy(allowed ...string) []string {
 		"cobra": "github.com/spf13/...", "koanf": "github.com/knadh/...", "oras": "oras.land/...",
 		"kustomize": "sigs.k8s.io/...", "go-plugin": "github.com/hashicorp/go-plugin/...", "grpc": "google.golang.org/grpc/...",
 		"vault": "github.com/hashicorp/vault/...", "aws": "github.com/aws/...", "azure": "github.com/Azure/...",
+		"kubeconform": "github.com/yannh/...", "jsonschema": "github.com/santhosh-tekuri/...",
 		"gcp": "cloud.google.com/...", "kms": "github.com/sigstore/sigstore/pkg/signature/kms/...",
 	} {
 		if !has(allowed, name) {

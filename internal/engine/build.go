@@ -10,16 +10,22 @@ import (
 // defaultKeep is what a plan keeps unless the engine says otherwise: the artifacts of some thousand apps.
 const defaultKeep = 64 << 20
 
-// build renders an app and makes its artifact.
-func (e *Engine) build(ctx context.Context, app App) (artifact.Files, *artifact.Artifact, []string, error) {
-	files, warnings, err := e.Renderer.Render(ctx, app.Name)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	built, err := artifact.Build(files, artifact.Meta{
+// build makes the artifact of an app's files.
+func (e *Engine) build(app App, files artifact.Files) (*artifact.Artifact, error) {
+	return artifact.Build(files, artifact.Meta{
 		Source: e.Source.Remote, Revision: e.Source.Revision, Created: e.Source.Created, Annotations: app.Annotations,
 	})
-	return files, built, warnings, err
+}
+
+// artifact returns what the app's files make. It is made when somebody needs it: packing and compressing what turns out
+// to be unchanged would be most of the work of a run with nothing to do.
+func (c *comparison) artifact() (*artifact.Artifact, error) {
+	if c.work.built != nil {
+		return c.work.built, nil
+	}
+	var err error
+	c.work.built, err = c.build(c.work.app, c.files)
+	return c.work.built, err
 }
 
 // keep holds on to an artifact that is to be pushed while there is room for it, so that memory is bounded however large
@@ -42,8 +48,11 @@ func (p *publisher) take(ctx context.Context, w *work) (*artifact.Artifact, erro
 		return built, nil
 	}
 	err := p.run.stage(w.app.Name, StageRender, func() (string, error) {
-		var err error
-		if _, built, _, err = p.build(ctx, w.app); err != nil {
+		files, _, err := p.Renderer.Render(ctx, w.app.Name)
+		if err != nil {
+			return "", err
+		}
+		if built, err = p.build(w.app, files); err != nil {
 			return "", err
 		}
 		if built.Manifest.Digest != w.target.Digest {

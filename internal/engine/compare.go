@@ -14,13 +14,14 @@ import (
 // comparison finds out how one app's content relates to what the registry has, and what is left to do.
 type comparison struct {
 	*planner
-	work   *work
-	report *AppReport
-	files  artifact.Files
-	seen   map[string]*artifact.Manifest // by tag or digest; nil for one that does not exist
-	judged map[string]attest.Verdict     // by digest
-	kept   bool                          // work.target is an artifact that the registry has under one of the app's tags
-	same   bool                          // the baseline has our content
+	work    *work
+	report  *AppReport
+	files   artifact.Files
+	content string                        // digest of files
+	seen    map[string]*artifact.Manifest // by tag or digest; nil for one that does not exist
+	judged  map[string]attest.Verdict     // by digest
+	kept    bool                          // work.target is an artifact that the registry has under one of the app's tags
+	same    bool                          // the baseline has our content
 }
 
 func (c *comparison) compare(ctx context.Context) error {
@@ -47,6 +48,13 @@ func (c *comparison) compare(ctx context.Context) error {
 	fresh, err := c.settle(ctx, base)
 	if err != nil {
 		return err
+	}
+	if !c.kept {
+		built, err := c.artifact()
+		if err != nil {
+			return err
+		}
+		c.work.target = built.Manifest
 	}
 	if err := c.planTags(ctx, fresh); err != nil {
 		return err
@@ -144,7 +152,11 @@ func (c *comparison) keepTagged(ctx context.Context, tags []wantedTag, kind TagK
 			return err
 		}
 		if !same {
-			return immutableConflict(t, m.Digest.String(), c.work.built.Manifest.Digest.String())
+			built, err := c.artifact()
+			if err != nil {
+				return err
+			}
+			return immutableConflict(t, m.Digest.String(), built.Manifest.Digest.String())
 		}
 		c.keep(m)
 	}

@@ -18,11 +18,8 @@ func (c *comparison) sameContent(ctx context.Context, m *artifact.Manifest) (boo
 	if m == nil {
 		return false, nil
 	}
-	if m.Digest == c.work.built.Manifest.Digest {
-		return true, nil
-	}
 	claim := m.Annotations[artifact.AnnotationContent]
-	if claim != "" && claim != c.work.built.Manifest.Annotations[artifact.AnnotationContent] {
+	if claim != "" && claim != c.content {
 		return false, nil
 	}
 	if claim != "" {
@@ -33,6 +30,10 @@ func (c *comparison) sameContent(ctx context.Context, m *artifact.Manifest) (boo
 		if verdict.By != "" {
 			return true, nil
 		}
+	}
+	built, err := c.artifact()
+	if err != nil || m.Digest == built.Manifest.Digest {
+		return err == nil, err
 	}
 	files, err := c.fetchFiles(ctx, m)
 	if err != nil || files == nil {
@@ -64,7 +65,7 @@ func (c *comparison) fetchFiles(ctx context.Context, m *artifact.Manifest) (arti
 func (c *comparison) planPush(ctx context.Context) error {
 	w, r := c.work, c.report
 	r.Digest = w.target.Digest.String()
-	r.Content = c.work.built.Manifest.Annotations[artifact.AnnotationContent]
+	r.Content = c.content
 	r.Revision = w.target.Annotations[artifact.AnnotationRevision]
 	there := &w.target
 	if !c.kept {

@@ -30,7 +30,7 @@ func (p *Plan) Empty() bool {
 type work struct {
 	app     App
 	built   *artifact.Artifact // what this commit renders to; nil when it is not to be pushed, or must be rendered again
-	target  artifact.Manifest  // what the app's tags will name: built, or an older artifact of the same content
+	target  artifact.Manifest  // what the app's tags will name: that of built, or an older artifact of the same content
 	push    bool
 	missing []artifact.Format // signatures to make
 	moves   []move            // tags to move, in order
@@ -98,19 +98,18 @@ func (p *planner) order(ctx context.Context, apps []App) []int {
 // app plans one app.
 func (p *planner) app(ctx context.Context, app App, report *AppReport) (*work, error) {
 	var files artifact.Files
-	var built *artifact.Artifact
 	err := p.run.stage(app.Name, StageRender, func() (string, error) {
 		var err error
 		if err = ctx.Err(); err != nil {
 			return "", err
 		}
-		files, built, report.Warnings, err = p.build(ctx, app)
+		files, report.Warnings, err = p.Renderer.Render(ctx, app.Name)
 		return "", err
 	})
 	if err != nil {
 		return nil, err
 	}
-	c := &comparison{planner: p, report: report, files: files, work: &work{app: app, built: built, target: built.Manifest},
+	c := &comparison{planner: p, report: report, files: files, content: artifact.ContentDigest(files), work: &work{app: app},
 		seen: map[string]*artifact.Manifest{}, judged: map[string]attest.Verdict{}}
 	err = p.run.stage(app.Name, StageCompare, func() (string, error) {
 		err := c.compare(ctx)

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
@@ -11,11 +12,11 @@ import (
 // memory remembers signatures, whatever became of them in the registry.
 type memory struct {
 	signatures map[string][]artifact.Signature
-	asked      int
+	asked      atomic.Int64
 }
 
 func (m *memory) Signatures(_ context.Context, repository string, d artifact.Descriptor) ([]artifact.Signature, error) {
-	m.asked++
+	m.asked.Add(1)
 	return slices.Clone(m.signatures[repository+"@"+d.Digest.String()]), nil
 }
 
@@ -30,8 +31,8 @@ func TestRecallFindsNothingToDo(t *testing.T) {
 	if err != nil || !plan.Empty() {
 		t.Fatal(plan.Apps, err)
 	}
-	if n := f.store.ops("resolve"); n != 2 || len(f.store.log) != n || m.asked != 2 {
-		t.Errorf("%q, and %d times asked what is remembered", f.store.log, m.asked)
+	if n := f.store.ops("resolve"); n != 2 || len(f.store.log) != n || m.asked.Load() != 2 {
+		t.Errorf("%q, and %d times asked what is remembered", f.store.log, m.asked.Load())
 	}
 }
 

@@ -87,7 +87,7 @@ func (p *planner) status(ctx context.Context, app App, s *AppStatus) (*attest.Ba
 
 // drift renders the app and compares it with what the tag names.
 func (p *planner) drift(ctx context.Context, app App, found examined) (Change, error) {
-	files, built, _, err := p.build(ctx, app)
+	files, _, err := p.Renderer.Render(ctx, app.Name)
 	if err != nil {
 		return "", err
 	}
@@ -95,7 +95,7 @@ func (p *planner) drift(ctx context.Context, app App, found examined) (Change, e
 		return New, nil
 	}
 	var warnings AppReport
-	c := &comparison{planner: p, report: &warnings, files: files, work: &work{app: app, built: built},
+	c := &comparison{planner: p, report: &warnings, files: files, content: artifact.ContentDigest(files), work: &work{app: app},
 		seen: map[string]*artifact.Manifest{}, judged: map[string]attest.Verdict{found.manifest.Digest.String(): found.verdict}}
 	same, err := c.sameContent(ctx, found.manifest)
 	switch {

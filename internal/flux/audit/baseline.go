@@ -1,0 +1,154 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Baseline lists findings that are accepted.
+type Baseline struct {
+	Version    string      `yaml:"version"` // v1
+	Exceptions []Exception `yaml:"exceptions"`
+}
+
+// Exception accepts findings of one rule.
+type Exception struct {
+	Rule   string `yaml:"rule" json:"rule"`
+	Object string `yaml:"object" json:"object"`                   // Kind/namespace/name; * and ? stand for part of one of them
+	File   string `yaml:"file,omitempty" json:"file,omitempty"`   // optional, as Object; * does not cross a slash
+	Reason string `yaml:"reason" json:"reason"`                   // needed: why it is accepted
+	Until  string `yaml:"until,omitempty" json:"until,omitempty"` // optional: the last day, as 2027-03-31
+	line   int
+}
+
+// Unused is an exception that accepts nothing.
+type Unused struct {
+	Exception
+	Line int `json:"line"` // in the baseline
+	// Expired is true when it would accept something, had its time not passed.
+	Expired bool `json:"expired"`
+}
+
+const day = "2006-01-02"
+
+// ReadBaseline reads a baseline and checks all of it. Errors name the file and the line.
+func ReadBaseline(file string, content []byte) (*Baseline, error) {
+	var b Baseline
+	d := yaml.NewDecoder(bytes.NewReader(content))
+	d.KnownFields(true)
+	if err := d.Decode(&b); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if b.Version != "v1" {
+		return nil, fmt.Errorf("%s: version %q: want v1", file, b.Version)
+	}
+	var lines struct{ Exceptions []yaml.Node }
+	if err := yaml.Unmarshal(content, &lines); err != nil {
+		return nil, fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	var problems []error
+	for i := range b.Exceptions {
+		e := &b.Exceptions[i]
+		e.line = lines.Exceptions[i].Line
+		if err := e.check(); err != nil {
+			problems = append(problems, fmt.Errorf("%s:%d: %w", file, e.line, err))
+		}
+	}
+	return &b, errors.Join(problems...)
+}
+
+func (e Exception) check() error {
+	if ruleOf(e.Rule).Title == "" {
+		return fmt.Errorf("there is no rule %q", e.Rule)
+	}
+	if strings.TrimSpace(e.Reason) == "" {
+		return errors.New("an exception needs a reason")
+	}
+	if e.Object == "" {
+		return errors.New("an exception needs an object: Kind/namespace/name")
+	}
+	for _, pattern := range []string{e.Object, e.File} {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return fmt.Errorf("%q is no pattern", pattern)
+		}
+	}
+	if e.Until != "" {
+		if _, err := time.Parse(day, e.Until); err != nil {
+			return fmt.Errorf("until %q is no day such as 2027-03-31", e.Until)
+		}
+	}
+	return nil
+}
+
+func (e Exception) accepts(f Finding) bool {
+	object, _ := path.Match(e.Object, f.Object)
+	file, _ := path.Match(e.File, f.File)
+	return e.Rule == f.Rule && object && (e.File == "" || file)
+}
+
+// expired reports whether the last day of the exception is over, in the time zone of now.
+func (e Exception) expired(now time.Time) bool { return e.Until != "" && now.Format(day) > e.Until }
+
+// Apply moves what the baseline accepts out of the findings, and notes exceptions that accept nothing.
+func (b *Baseline) Apply(r *Report, now time.Time) {
+	used, late := make([]bool, len(b.Exceptions)), make([]bool, len(b.Exceptions))
+	findings := []Finding{}
+	for _, f := range r.Findings {
+		accepted := false
+		for i, e := range b.Exceptions {
+			switch {
+			case !e.accepts(f):
+			case e.expired(now):
+				late[i] = true
+			default:
+				used[i] = true
+				if !accepted {
+					r.Accepted = append(r.Accepted, Accepted{Finding: f, Reason: e.Reason, Expires: e.Until})
+				}
+				accepted = true
+			}
+		}
+		if !accepted {
+			findings = append(findings, f)
+		}
+	}
+	r.Findings = findings
+	for i, e := range b.Exceptions {
+		if !used[i] {
+			r.Unused = append(r.Unused, Unused{Exception: e, Line: e.line, Expired: late[i]})
+		}
+	}
+}
+
+// NewBaseline returns a baseline that accepts all findings of a report but those that only inform, to start from.
+func NewBaseline(r *Report, reason string) ([]byte, error) {
+	b := Baseline{Version: "v1", Exceptions: []Exception{}}
+	seen := map[Exception]bool{}
+	for _, f := range r.Findings {
+		e := Exception{Rule: f.Rule, Object: literal(f.Object), File: literal(f.File), Reason: reason}
+		if f.Severity != Info && !seen[e] {
+			seen[e] = true
+			b.Exceptions = append(b.Exceptions, e)
+		}
+	}
+	var text bytes.Buffer
+	text.WriteString("# Findings of `artifactctl audit` that are accepted, each with its reason and, if you like, until: a last day.\n")
+	e := yaml.NewEncoder(&text)
+	e.SetIndent(2)
+	if err := errors.Join(e.Encode(b), e.Close()); err != nil {
+		return nil, fmt.Errorf("write a baseline: %w", err)
+	}
+	return text.Bytes(), nil
+}
+
+// literal escapes what path.Match would read as a pattern.
+func literal(text string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(text)
+}
