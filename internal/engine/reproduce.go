@@ -9,7 +9,7 @@ import (
 	"github.com/artifactctl/artifactctl/internal/artifact"
 )
 
-// ErrNotReproduced: what was published is not what its commit renders to.
+// ErrNotReproduced means that what was published is not what its commit renders to.
 var ErrNotReproduced = errors.New("not reproduced")
 
 // CommitRenderer renders apps of other commits than the one that is checked out. It is called concurrently.

@@ -31,7 +31,7 @@ func (h History) Snapshot(ctx context.Context, commit, into string) (dir string,
 	}
 	index := filepath.Join(into, "index")
 	into = filepath.Join(into, "tree")
-	r.git.env = append(r.git.env, "GIT_INDEX_FILE="+index)
+	r.env = append(r.env, "GIT_INDEX_FILE="+index)
 	defer func() { _ = os.Remove(index) }()
 	for _, args := range [][]string{
 		{"read-tree", commit},
