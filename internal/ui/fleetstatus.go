@@ -76,6 +76,11 @@ func (p *page) fleet(s *engine.FleetStatus, now time.Time) {
 			strings.Join(formats, "+"), tree(a.Drift), a.SignedBy)
 	}
 	_ = w.Flush() // a builder takes everything
+	covered := &engine.Verification{Batches: s.Batches}
+	for _, a := range s.Apps {
+		covered.Apps = append(covered.Apps, a.VerifiedApp)
+	}
+	p.batches(covered)
 	for _, a := range s.Apps {
 		if a.Failure == nil {
 			continue
