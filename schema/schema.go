@@ -14,6 +14,10 @@ var (
 	verification string
 	//go:embed status.v1.schema.json
 	status string
+	//go:embed promotion.v1.schema.json
+	promotion string
+	//go:embed pruning.v1.schema.json
+	pruning string
 )
 
 // Publish returns the JSON Schema (draft 2020-12) of publish.yaml. The caller may change the bytes.
@@ -27,3 +31,9 @@ func Verification() []byte { return []byte(verification) }
 
 // Status returns the JSON Schema of what status prints with -o json. The caller may change the bytes.
 func Status() []byte { return []byte(status) }
+
+// Promotion returns the JSON Schema of what promote prints with -o json. The caller may change the bytes.
+func Promotion() []byte { return []byte(promotion) }
+
+// Pruning returns the JSON Schema of what prune prints with -o json. The caller may change the bytes.
+func Pruning() []byte { return []byte(pruning) }

@@ -32,26 +32,28 @@ func (p *program) load() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.blank(cfg)
+	p.blank(append([]*config.Config{cfg}, p.others...)...)
 	return cfg, nil
 }
 
 // blank makes the streams hide the values of all secrets that this run may come to know.
-func (p *program) blank(cfg *config.Config) {
+func (p *program) blank(configs ...*config.Config) {
 	names := []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "CI_REPOSITORY_URL", "CI_REPO_CLONE_URL", "BUILDKITE_REPO"}
-	for _, s := range cfg.Signers {
-		names = append(names, s.Env...)
-	}
-	for _, r := range []config.Reference{cfg.Registry.Credentials.Username, cfg.Registry.Credentials.Password} {
-		if name, ok := strings.CutPrefix(r.String(), "env://"); ok {
-			names = append(names, name)
+	var passwords []string
+	for _, cfg := range configs {
+		for _, s := range cfg.Signers {
+			names = append(names, s.Env...)
+		}
+		for _, r := range []config.Reference{cfg.Registry.Credentials.Username, cfg.Registry.Credentials.Password} {
+			if name, ok := strings.CutPrefix(r.String(), "env://"); ok {
+				names = append(names, name)
+			}
+		}
+		if password, err := cfg.Registry.Credentials.Password.Resolve(p.lookup, cfg.Dir); err == nil {
+			passwords = append(passwords, password)
 		}
 	}
-	secrets := redact.FromEnviron(names, p.lookup)
-	if password, err := cfg.Registry.Credentials.Password.Resolve(p.lookup, cfg.Dir); err == nil {
-		secrets = append(secrets, password)
-	}
-	p.hide = redact.New(secrets)
+	p.hide = redact.New(append(redact.FromEnviron(names, p.lookup), passwords...))
 	p.out, p.err = unbuffered{p.hide, p.stdio.out}, unbuffered{p.hide, p.stdio.err}
 }
 

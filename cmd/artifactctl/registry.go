@@ -61,7 +61,7 @@ func (s *session) remoteOptions(write bool) (registry.RemoteOptions, error) {
 	o := registry.RemoteOptions{
 		PlainHTTP: c.Insecure, CAFile: s.cfg.Abs(c.TLS.CA), CertFile: s.cfg.Abs(c.TLS.Cert), KeyFile: s.cfg.Abs(c.TLS.Key),
 		Timeout: c.Timeout, Retries: c.Retries, DockerConfig: true, PushScope: write,
-		UserAgent: "artifactctl/" + versionText(), Legacy: s.cfg.Signature.Format != config.FormatBundle,
+		UserAgent: "artifactctl/" + versionText(), Legacy: s.legacy || s.cfg.Signature.Format != config.FormatBundle,
 	}
 	if c.Retries == 0 {
 		o.Retries = -1 // none

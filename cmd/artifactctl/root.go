@@ -48,6 +48,7 @@ type program struct {
 	flags    globalFlags
 	hide     *redact.Redactor // what the streams blank; nil until publish.yaml is loaded
 
+	others    []*config.Config  // further configurations of this run, whose secrets are blanked, too
 	overrides []config.Override // what flags say about publish.yaml
 	began     bool              // a command runs: what fails from here on is no usage error by itself
 }
@@ -112,7 +113,7 @@ Exit codes: 0 done or nothing to do, 1 some app failed, 2 changes found (plan --
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(
 		p.initCommand(), p.checkCommand(), p.schemaCommand(), p.renderCommand(), p.planCommand(), p.publishCommand(),
-		p.verifyCommand(), p.statusCommand(), p.reportCommand(), p.keygenCommand(), p.pluginsCommand(), p.cacheCommand(), p.configCommand(), p.versionCommand(), p.workerCommand(),
+		p.verifyCommand(), p.statusCommand(), p.promoteCommand(), p.pruneCommand(), p.reportCommand(), p.keygenCommand(), p.pluginsCommand(), p.cacheCommand(), p.configCommand(), p.versionCommand(), p.workerCommand(),
 	)
 	return root
 }

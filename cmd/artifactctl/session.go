@@ -36,6 +36,7 @@ type session struct {
 	requests   map[string]render.Request // by app
 	pool       *render.Pool
 	dirtyPaths string // of the working tree, for messages
+	legacy     bool   // read legacy signatures though publish.yaml makes none
 	closers    []func()
 }
 

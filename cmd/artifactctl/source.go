@@ -43,7 +43,7 @@ func (s *session) findSource(ctx context.Context) error {
 		Remote: found.Remote, Commit: found.Commit, Branch: found.Branch, Version: found.Version,
 		Revision: found.Revision, Created: found.Created, Dirty: found.Dirty,
 	}
-	s.engine.History = &history{git: source.History{Dir: s.cfg.Dir, Environ: s.environ}, known: map[[2]string]engine.Relation{}}
+	s.engine.History = newHistory(source.History{Dir: s.cfg.Dir, Environ: s.environ})
 	return nil
 }
 
@@ -53,6 +53,10 @@ type history struct {
 	git   source.History
 	mu    sync.Mutex
 	known map[[2]string]engine.Relation
+}
+
+func newHistory(git source.History) *history {
+	return &history{git: git, known: map[[2]string]engine.Relation{}}
 }
 
 func (h *history) Compare(ctx context.Context, from, to string) (engine.Relation, error) {

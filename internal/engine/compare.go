@@ -185,31 +185,17 @@ func (c *comparison) lastRelease(ctx context.Context) (string, error) {
 		return "", err
 	}
 	current, _ := semver.StrictNewVersion(c.Source.Version)
+	versionOf := c.Tags.versions(c.work.app.Name)
 	var best string
 	var highest *semver.Version
 	for _, tag := range tags {
-		v, ok := c.versionOf(tag)
+		v, ok := versionOf(tag)
 		if !ok || (current != nil && !v.LessThan(current)) || (highest != nil && !v.GreaterThan(highest)) {
 			continue
 		}
 		best, highest = tag, v
 	}
 	return best, nil
-}
-
-// versionOf reads the version out of a tag that the release template could have made.
-func (c *comparison) versionOf(tag string) (*semver.Version, bool) {
-	const mark = "0.0.0"
-	probe, err := expand(c.Tags.Release, c.work.app.Name, Source{Version: mark, Commit: c.Source.Commit})
-	if err != nil {
-		return nil, false
-	}
-	version, ok := between(tag, probe, mark)
-	if !ok {
-		return nil, false
-	}
-	v, err := semver.StrictNewVersion(version)
-	return v, err == nil
 }
 
 // judge decides once about the signatures beside a manifest that the registry has. What Recall remembers is as good as

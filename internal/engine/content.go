@@ -135,12 +135,3 @@ func (e *hiddenError) Is(target error) bool { return target == ErrUnsigned }
 func (e *hiddenError) Hint() string {
 	return "set signature.format to both, so that one of the bundles is yours"
 }
-
-// between returns what stands in s where mark stands in probe.
-func between(s, probe, mark string) (string, bool) {
-	prefix, suffix, ok := strings.Cut(probe, mark)
-	if !ok || len(s) < len(prefix)+len(suffix) || !strings.HasPrefix(s, prefix) || !strings.HasSuffix(s, suffix) {
-		return "", false
-	}
-	return s[len(prefix) : len(s)-len(suffix)], true
-}

@@ -7,11 +7,13 @@ type Stage string
 const (
 	StageRender  Stage = "render"
 	StageCompare Stage = "compare"
+	StageCopy    Stage = "copy" // of a promotion
 	StagePush    Stage = "push"
 	StageSign    Stage = "sign"
 	StageAttach  Stage = "attach"
 	StageCheck   Stage = "check"
 	StageTag     Stage = "tag"
+	StagePrune   Stage = "prune" // of a pruning
 )
 
 // Status is how a stage goes.

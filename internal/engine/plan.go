@@ -122,13 +122,15 @@ func (p *planner) app(ctx context.Context, app App, report *AppReport) (*work, e
 	return c.work, nil
 }
 
-func (r *AppReport) fail(err error) {
+func (r *AppReport) fail(err error) { r.Failure = failureOf(err) }
+
+func failureOf(err error) *Failure {
 	f := &Failure{Message: err.Error(), Err: err}
 	var at *StageError
 	if errors.As(err, &at) {
 		f.Stage, f.Message = at.Stage, at.Err.Error()
 	}
-	r.Failure = f
+	return f
 }
 
 func (r *AppReport) warn(text string) { r.Warnings = append(r.Warnings, text) }

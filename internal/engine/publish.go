@@ -186,21 +186,30 @@ func (p *publisher) attach(ctx context.Context, w *work, r *AppReport, s artifac
 	})
 }
 
-// readBack looks at the signatures as a verifier would. Some registries show a referrer only after a while.
 func (p *publisher) readBack(ctx context.Context, w *work, r *AppReport) error {
 	return p.run.stage(w.app.Name, StageCheck, func() (string, error) {
-		err := p.patiently(ctx, func(err error) bool { return errors.Is(err, ErrUnsigned) }, func() error {
-			signatures, err := p.Registry.Signatures(ctx, w.app.Repository, w.target.Descriptor)
-			if err != nil {
-				return fmt.Errorf("read back the signatures of %s: %w", r.Digest, err)
-			}
-			verdict := p.Policy.Judge(r.Digest, signatures, p.Formats)
-			if !verdict.Good() {
-				return unsignedError(r.Digest, verdict)
-			}
-			r.SignedBy = verdict.By
-			return nil
-		})
-		return "signed by " + r.SignedBy, err
+		by, err := p.signedBy(ctx, w.app.Repository, w.target.Descriptor)
+		if err == nil {
+			r.SignedBy = by
+		}
+		return "signed by " + by, err
 	})
+}
+
+// signedBy looks at the signatures as a verifier would. Some registries show a referrer only after a while.
+func (e *Engine) signedBy(ctx context.Context, repository string, subject artifact.Descriptor) (by string, err error) {
+	digest := subject.Digest.String()
+	err = e.patiently(ctx, func(err error) bool { return errors.Is(err, ErrUnsigned) }, func() error {
+		signatures, err := e.Registry.Signatures(ctx, repository, subject)
+		if err != nil {
+			return fmt.Errorf("read back the signatures of %s: %w", digest, err)
+		}
+		verdict := e.Policy.Judge(digest, signatures, e.Formats)
+		if !verdict.Good() {
+			return unsignedError(digest, verdict)
+		}
+		by = verdict.By
+		return nil
+	})
+	return by, err
 }

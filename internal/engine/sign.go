@@ -42,7 +42,7 @@ func (p *publisher) signAll(ctx context.Context, i int) ([]artifact.Signature, e
 }
 
 // sign gets one signature over one artifact or, as a bundle, over many.
-func (p *publisher) sign(ctx context.Context, format artifact.Format, repository string, digests ...string) (artifact.Signature, error) {
+func (e *Engine) sign(ctx context.Context, format artifact.Format, repository string, digests ...string) (artifact.Signature, error) {
 	request, err := attest.Request(format, repository, digests...)
 	if err == nil {
 		err = ctx.Err()
@@ -51,14 +51,14 @@ func (p *publisher) sign(ctx context.Context, format artifact.Format, repository
 		return artifact.Signature{}, err
 	}
 	var answer signer.Signature
-	err = p.patiently(ctx, isUnavailable, func() error {
-		answer, err = p.Signer.Sign(ctx, request)
+	err = e.patiently(ctx, isUnavailable, func() error {
+		answer, err = e.Signer.Sign(ctx, request)
 		return err
 	})
 	if err != nil {
 		return artifact.Signature{}, err
 	}
-	return p.Policy.Accept(request, answer)
+	return e.Policy.Accept(request, answer)
 }
 
 func isUnavailable(err error) bool { return errors.Is(err, signer.ErrUnavailable) }

@@ -17,7 +17,7 @@ func (p *publisher) tag(ctx context.Context, i int) error {
 	return p.run.stage(w.app.Name, StageTag, func() (string, error) {
 		note := ""
 		for _, m := range w.moves {
-			status, err := p.moveTag(ctx, w, m)
+			status, err := p.moveTag(ctx, w.app.Repository, w.target, m)
 			if err != nil {
 				return "", err
 			}
@@ -30,12 +30,12 @@ func (p *publisher) tag(ctx context.Context, i int) error {
 
 // moveTag looks once more where the tag stands: what moved since the plan was moved by somebody else. Registries offer
 // no compare-and-swap, so a writer between this look and the PUT cannot be seen; the window is one round trip.
-func (p *publisher) moveTag(ctx context.Context, w *work, m move) (TagStatus, error) {
-	has, err := p.resolve(ctx, w.app.Repository, m.name)
+func (e *Engine) moveTag(ctx context.Context, repository string, target artifact.Manifest, m move) (TagStatus, error) {
+	has, err := e.resolveTag(ctx, repository, m.name)
 	if err != nil {
 		return "", err
 	}
-	want := w.target.Digest.String()
+	want := target.Digest.String()
 	if has == want {
 		return TagPresent, nil
 	}
@@ -44,12 +44,12 @@ func (p *publisher) moveTag(ctx context.Context, w *work, m move) (TagStatus, er
 			Reason: fmt.Sprintf("it named %s when this run planned", orNothing(m.from)),
 			Advice: "somebody else published at the same time: run again"}
 	}
-	return TagMoved, p.Registry.Tag(ctx, w.app.Repository, w.target, m.name)
+	return TagMoved, e.Registry.Tag(ctx, repository, target, m.name)
 }
 
-// resolve returns the digest that a tag names; empty when it does not exist.
-func (p *publisher) resolve(ctx context.Context, repository, tag string) (string, error) {
-	m, err := p.Registry.Resolve(ctx, repository, tag)
+// resolveTag returns the digest that a tag names; empty when it does not exist.
+func (e *Engine) resolveTag(ctx context.Context, repository, tag string) (string, error) {
+	m, err := e.Registry.Resolve(ctx, repository, tag)
 	switch {
 	case errors.Is(err, artifact.ErrNotFound):
 		return "", nil

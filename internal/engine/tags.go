@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/Masterminds/semver/v3"
 )
 
 // TagRules are the tag templates of publish.yaml. Placeholders: {app}, {commit} (7 hex digits), {version}, {branch}
@@ -117,6 +119,72 @@ func (t TagRules) wanted(app string, s Source, fresh bool) ([]wantedTag, error) 
 		}
 	}
 	return tags, nil
+}
+
+// versions returns what reads the version out of a tag that the release template could have made for an app.
+func (t TagRules) versions(app string) func(tag string) (*semver.Version, bool) {
+	made := reading(t.Release, app, "{version}")
+	return func(tag string) (*semver.Version, bool) {
+		found := made.FindStringSubmatch(tag)
+		if t.Release == "" || len(found) < 2 {
+			return nil, false
+		}
+		v, err := semver.StrictNewVersion(found[1])
+		return v, err == nil
+	}
+}
+
+// commits returns what reads the beginning of a commit out of a tag that the commit template made for an app. It is empty
+// for a tag that may be another rule's.
+func (t TagRules) commits(app string) func(tag string) string {
+	made, version := reading(t.Commit, app, "{commit}"), t.versions(app)
+	return func(tag string) string {
+		found := made.FindStringSubmatch(tag)
+		if _, release := version(tag); release || t.Commit == "" || len(found) < 2 || t.branchOf(app, tag, "") != "" {
+			return ""
+		}
+		return found[1]
+	}
+}
+
+// reading returns the pattern of the tags that a template makes for an app, with what stands for one placeholder as its
+// first group.
+func reading(template, app, placeholder string) *regexp.Regexp {
+	pattern := regexp.QuoteMeta(template)
+	for name, values := range map[string]string{
+		"{app}": regexp.QuoteMeta(app), "{commit}": `[0-9a-f]{7}`, "{version}": `.+`, "{branch}": `.+`,
+	} {
+		quoted := regexp.QuoteMeta(name)
+		if name == placeholder {
+			pattern = strings.Replace(pattern, quoted, "("+values+")", 1)
+		}
+		pattern = strings.ReplaceAll(pattern, quoted, "(?:"+values+")")
+	}
+	return regexp.MustCompile("^(?:" + pattern + ")$")
+}
+
+// Version returns the version that a tag of an app stands for; false when the release template did not make it.
+func (t TagRules) Version(app, tag string) (string, bool) {
+	v, ok := t.versions(app)(tag)
+	if !ok {
+		return "", false
+	}
+	return v.String(), true
+}
+
+// branchOf returns the branch whose rolling tag this is; empty when it is none, or only a pattern could have made it.
+// The given branch is tried first.
+func (t TagRules) branchOf(app, tag, first string) string {
+	for _, branch := range append([]string{first}, sortedKeys(t.Rolling)...) {
+		template, ok := t.rolling(branch)
+		if !ok || strings.ContainsAny(branch, `*?[\`) {
+			continue
+		}
+		if name, err := expand(template, app, Source{Branch: branch}); err == nil && name == tag {
+			return branch
+		}
+	}
+	return ""
 }
 
 func sortedKeys(m map[string]string) []string {

@@ -98,8 +98,9 @@ func (v *Verification) addBatch(b *attest.Batch, by string) {
 
 // examined is what a tag names, and what its signatures are worth.
 type examined struct {
-	manifest *artifact.Manifest // nil when it could not be read
-	verdict  attest.Verdict
+	manifest   *artifact.Manifest // nil when it could not be read
+	signatures []artifact.Signature
+	verdict    attest.Verdict
 }
 
 // verifyApp fills v, and returns what it found on the way, also with an error.
@@ -129,7 +130,7 @@ func (e *Engine) verifyApp(ctx context.Context, app App, v *VerifiedApp) (found 
 	if err != nil {
 		return refuse(fmt.Errorf("look up the signatures of %s: %w", digest, err))
 	}
-	found.verdict = e.Policy.Judge(digest, signatures, e.Formats)
+	found.signatures, found.verdict = signatures, e.Policy.Judge(digest, signatures, e.Formats)
 	if !found.verdict.Good() {
 		v.State = StateUnsigned
 		return refuse(unsignedError(digest, found.verdict))

@@ -108,12 +108,12 @@ func hasLayer(m artifact.Manifest, layer artifact.Descriptor) bool {
 
 // legacyImage is the image of cosign's older format: a layer for each signature, and a config with their digests. The
 // payloads are not compressed, so a layer's diff id is its digest.
-func legacyImage(old artifact.Manifest, layer artifact.Descriptor) (artifact.Manifest, artifact.Blob, error) {
+func legacyImage(old artifact.Manifest, further ...artifact.Descriptor) (artifact.Manifest, artifact.Blob, error) {
 	type rootfs struct {
 		Type    string          `json:"type"`
 		DiffIDs []digest.Digest `json:"diff_ids"`
 	}
-	layers := append(append([]ocispec.Descriptor{}, old.Layers...), layer)
+	layers := append(append([]ocispec.Descriptor{}, old.Layers...), further...)
 	ids := make([]digest.Digest, len(layers))
 	for i, l := range layers {
 		ids[i] = l.Digest

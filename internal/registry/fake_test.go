@@ -130,6 +130,17 @@ func (f *fake) manifest(w http.ResponseWriter, r *http.Request, repository, ref 
 		return
 	}
 	m, ok := f.manifests[key(repository, ref)]
+	if r.Method == http.MethodDelete && ok {
+		digest := digest.FromBytes(m.content).String()
+		for k, s := range f.manifests {
+			if k == key(repository, ref) || (strings.Contains(ref, ":") && strings.HasPrefix(k, repository+":") && string(s.content) == string(m.content)) {
+				delete(f.manifests, k)
+			}
+		}
+		w.Header().Set(headerDigest, digest)
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
 	switch {
 	case !ok && !f.Nameless && !f.known(repository):
 		refuse(w, http.StatusNotFound, "NAME_UNKNOWN", "repository name not known to registry")

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -78,10 +79,13 @@ func (l *Layout) link(context.Context, string, artifact.Descriptor, artifact.Des
 	return nil
 }
 
-// entryOf is how index.json lists a manifest. Of a referrer it tells artifact type and annotations, as a registry would.
+// entryOf is how a list of referrers, or index.json, lists a manifest. Of a referrer it tells artifact type and
+// annotations, as a registry would (OCI distribution spec, "listing referrers"). An annotation that would be a tag in
+// index.json is not among them: whoever made the referrer has no say in that.
 func entryOf(m artifact.Manifest) (ocispec.Descriptor, error) {
 	var parsed struct {
 		ArtifactType string              `json:"artifactType"`
+		Config       ocispec.Descriptor  `json:"config"`
 		Subject      *ocispec.Descriptor `json:"subject"`
 		Annotations  map[string]string   `json:"annotations"`
 	}
@@ -90,7 +94,8 @@ func entryOf(m artifact.Manifest) (ocispec.Descriptor, error) {
 	}
 	entry := ocispec.Descriptor{MediaType: m.MediaType, Digest: m.Digest, Size: m.Size}
 	if parsed.Subject != nil {
-		entry.ArtifactType, entry.Annotations = parsed.ArtifactType, parsed.Annotations
+		delete(parsed.Annotations, ocispec.AnnotationRefName)
+		entry.ArtifactType, entry.Annotations = cmp.Or(parsed.ArtifactType, parsed.Config.MediaType), parsed.Annotations
 	}
 	return entry, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"oras.land/oras-go/v2/errdef"
+	"oras.land/oras-go/v2/registry/remote"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
 )
@@ -32,12 +33,13 @@ func (r *Remote) Resolve(ctx context.Context, repository, ref string) (artifact.
 	return m, nil
 }
 
-// manifest returns media type and bytes of whatever manifest ref names.
-func (r *Remote) manifest(ctx context.Context, repository, ref string) (string, []byte, error) {
+// manifest returns media type and bytes of whatever manifest ref names, of the usual types and of further ones.
+func (r *Remote) manifest(ctx context.Context, repository, ref string, further ...string) (string, []byte, error) {
 	ctx, repo, err := r.open(ctx, repository)
 	if err != nil {
 		return "", nil, err
 	}
+	accept(repo, further...)
 	if e, gone := r.unknown.get(repo.Reference.Repository, r.backoff.now()); gone {
 		return "", nil, e.about(ref)
 	}
@@ -55,6 +57,15 @@ func (r *Remote) manifest(ctx context.Context, repository, ref string) (string, 
 	}
 	r.there.add(repo.Reference.Repository, digest.FromBytes(b).String())
 	return d.MediaType, b, nil
+}
+
+// accept adds media types to those in which a repository's manifests are asked for.
+func accept(repo *remote.Repository, mediaTypes ...string) {
+	for _, t := range mediaTypes {
+		if t != "" && !slices.Contains(repo.ManifestMediaTypes, t) {
+			repo.ManifestMediaTypes = append(repo.ManifestMediaTypes, t)
+		}
+	}
 }
 
 // Fetch returns the bytes that d names, verified against its digest and size.

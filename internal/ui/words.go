@@ -54,6 +54,8 @@ func finished(e engine.Event) string {
 			return "compared"
 		}
 		return note
+	case engine.StageCopy:
+		return join("copied", note)
 	case engine.StagePush:
 		return join("pushed", note)
 	case engine.StageSign:
@@ -65,6 +67,8 @@ func finished(e engine.Event) string {
 			return "checked"
 		}
 		return note
+	case engine.StagePrune:
+		return join("deleted", note)
 	case engine.StageTag:
 		return join("tagged", note)
 	}

@@ -40,6 +40,14 @@ func documents() []document {
 			comments: []string{"internal/ui", "internal/engine"},
 		},
 		{
+			file: "promotion.v1.schema.json", title: "result of artifactctl promote", value: ui.PromotionEnvelope{}, tag: "json",
+			comments: []string{"internal/ui", "internal/engine"},
+		},
+		{
+			file: "pruning.v1.schema.json", title: "result of artifactctl prune", value: ui.PruningEnvelope{}, tag: "json",
+			comments: []string{"internal/ui", "internal/engine"},
+		},
+		{
 			file: "status.v1.schema.json", title: "result of artifactctl status", value: ui.StatusEnvelope{}, tag: "json",
 			comments: []string{"internal/ui", "internal/engine"},
 		},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"os/exec"
 	"testing"
 
 	"github.com/artifactctl/artifactctl/test/fixture"
@@ -78,7 +79,12 @@ func crash(t *testing.T, fleet *fixture.Fleet, kind string, n int, want map[stri
 // write. It reports whether the run got that far.
 func killAfter(t *testing.T, fleet *fixture.Fleet, r *peers.Registry, n int, args ...string) bool {
 	t.Helper()
-	cmd := command(t.Context(), t, fleet, url(r), nil, append([]string{"publish"}, args...)...)
+	return killRun(t, command(t.Context(), t, fleet, url(r), nil, append([]string{"publish"}, args...)...), r, n)
+}
+
+// killRun is killAfter for any command that writes to a registry.
+func killRun(t *testing.T, cmd *exec.Cmd, r *peers.Registry, n int) bool {
+	t.Helper()
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	gone := make(chan struct{})
