@@ -51,27 +51,27 @@ func (s *session) identifyCommand(gate checked) identity {
 // app has all gates look at one app. Its files are fetched only when a result is not known.
 func (s *session) app(ctx context.Context, i int) error {
 	app := s.apps[i]
-	var todo []int // indices in byApp[i]
+	var pending []int // indices in byApp[i]
 	for n, g := range s.byApp[i] {
 		if findings, ok := s.recall(ctx, g, s.questionOf(g, app)); ok {
 			s.finish(s.slotsOf[i][n], g, Result{Cached: true, Findings: findings})
 			continue
 		}
-		todo = append(todo, n)
+		pending = append(pending, n)
 	}
-	if len(todo) == 0 {
+	if len(pending) == 0 {
 		return nil
 	}
 	files, err := app.load(ctx)
 	if err != nil {
-		for _, n := range todo {
+		for _, n := range pending {
 			s.finish(s.slotsOf[i][n], s.byApp[i][n], Result{Findings: []Finding{broken(err)}})
 		}
 		return ctx.Err()
 	}
-	results := make([]Result, len(todo))
+	results := make([]Result, len(pending))
 	group, ctx := errgroup.WithContext(ctx)
-	for k, n := range todo {
+	for k, n := range pending {
 		group.Go(func() error {
 			return s.slot(ctx, func() (err error) {
 				results[k], err = s.judgeApp(ctx, s.byApp[i][n], app, files)
@@ -83,7 +83,7 @@ func (s *session) app(ctx context.Context, i int) error {
 		return err
 	}
 	unchanged := artifact.ContentDigest(files) == app.Content
-	for k, n := range todo {
+	for k, n := range pending {
 		if !unchanged {
 			results[k].Findings = append(results[k].Findings, broken(errors.New("the files changed while gates looked at them")))
 		}

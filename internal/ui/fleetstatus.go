@@ -51,17 +51,7 @@ func NewStatusEnvelope(g Generator, s *engine.FleetStatus) StatusEnvelope {
 // FleetStatus ends the status display and prints a table of the fleet.
 func (u *UI) FleetStatus(s *engine.FleetStatus, o Output) error {
 	u.Close()
-	if o.Format == JSON || o.Format == YAML {
-		return Encode(u.stdout, o.Format, NewStatusEnvelope(o.Generator, s))
-	}
-	p := u.page(o)
-	p.fleet(s, u.now())
-	out := p.b.String()
-	if u.github {
-		out = defuse(out)
-	}
-	_, err := io.WriteString(u.stdout, out)
-	return err
+	return u.document(o, NewStatusEnvelope(o.Generator, s), func(p *page) { p.fleet(s, u.now()) })
 }
 
 func (p *page) fleet(s *engine.FleetStatus, now time.Time) {

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/artifactctl/artifactctl/internal/engine"
@@ -51,17 +50,7 @@ func NewPromotionEnvelope(g Generator, r *engine.PromotionReport) PromotionEnvel
 func (u *UI) Promotion(r *engine.PromotionReport, o Output) error {
 	u.Close()
 	u.annotate(asReport(r))
-	if o.Format == JSON || o.Format == YAML {
-		return Encode(u.stdout, o.Format, NewPromotionEnvelope(o.Generator, r))
-	}
-	p := u.page(o)
-	p.promotion(r)
-	out := p.b.String()
-	if u.github {
-		out = defuse(out)
-	}
-	_, err := io.WriteString(u.stdout, out)
-	return err
+	return u.document(o, NewPromotionEnvelope(o.Generator, r), func(p *page) { p.promotion(r) })
 }
 
 // asReport is what a promotion has in common with a publish: failures, warnings, tags and signers.

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -52,17 +51,7 @@ func NewPruningEnvelope(g Generator, r *engine.PruneReport) PruningEnvelope {
 // Pruning ends the status display and prints a table of the artifacts that go.
 func (u *UI) Pruning(r *engine.PruneReport, o Output) error {
 	u.Close()
-	if o.Format == JSON || o.Format == YAML {
-		return Encode(u.stdout, o.Format, NewPruningEnvelope(o.Generator, r))
-	}
-	p := u.page(o)
-	p.pruning(r, u.now())
-	out := p.b.String()
-	if u.github {
-		out = defuse(out)
-	}
-	_, err := io.WriteString(u.stdout, out)
-	return err
+	return u.document(o, NewPruningEnvelope(o.Generator, r), func(p *page) { p.pruning(r, u.now()) })
 }
 
 func (p *page) pruning(r *engine.PruneReport, now time.Time) {

@@ -46,6 +46,21 @@ func (u *UI) print(r *engine.Report, o Output, kind Kind, text func(), p *page) 
 		return Encode(u.stdout, o.Format, e)
 	}
 	text()
+	return u.write(p)
+}
+
+// document prints a result: as its envelope, or as text.
+func (u *UI) document(o Output, envelope any, text func(*page)) error {
+	if o.Format == JSON || o.Format == YAML {
+		return Encode(u.stdout, o.Format, envelope)
+	}
+	p := u.page(o)
+	text(p)
+	return u.write(p)
+}
+
+// write puts a page out, so that no line of it is a command to the CI system.
+func (u *UI) write(p *page) error {
 	out := p.b.String()
 	if u.github {
 		out = defuse(out)

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/artifactctl/artifactctl/internal/engine"
@@ -49,17 +48,7 @@ func NewVerificationEnvelope(g Generator, v *engine.Verification) VerificationEn
 // Verification ends the status display and prints what verification found, refused apps with every reason.
 func (u *UI) Verification(v *engine.Verification, o Output) error {
 	u.Close()
-	if o.Format == JSON || o.Format == YAML {
-		return Encode(u.stdout, o.Format, NewVerificationEnvelope(o.Generator, v))
-	}
-	p := u.page(o)
-	p.verification(v)
-	out := p.b.String()
-	if u.github {
-		out = defuse(out)
-	}
-	_, err := io.WriteString(u.stdout, out)
-	return err
+	return u.document(o, NewVerificationEnvelope(o.Generator, v), func(p *page) { p.verification(v) })
 }
 
 func (p *page) verification(v *engine.Verification) {
