@@ -28,6 +28,16 @@ func advise(err error, format string, args ...any) error {
 	return &advised{err, fmt.Sprintf(format, args...)}
 }
 
+// adviseFailure returns a failure, if there is one, with a hint if it has none. The report keeps its own.
+func adviseFailure(failure *engine.Failure, format string, args ...any) *engine.Failure {
+	if failure == nil {
+		return nil
+	}
+	f := *failure
+	f.Err = advise(f.Err, format, args...)
+	return &f
+}
+
 // adviseFailures adds to every failure without a hint what can be said of its stage.
 func adviseFailures(r *engine.Report) {
 	for i, a := range r.Apps {

@@ -27,7 +27,7 @@ func (p *program) cacheDirFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.flags.cacheDir, "cache-dir", p.getenv("ARTIFACTCTL_CACHE_DIR"), "directory of the cache (default artifactctl in the user's cache directory)")
 }
 
-// cacheDir is where a part of the cache lies.
+// cacheDirectory is where a part of the cache lies.
 func (p *program) cacheDirectory(part string) (string, error) {
 	dir := p.flags.cacheDir
 	if dir == "" {

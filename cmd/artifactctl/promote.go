@@ -73,11 +73,7 @@ func (p *program) promote(ctx context.Context, f promoteFlags) error {
 	report, err := s.engine.Promote(ctx, promotion, s.apps)
 	s.ui.Close()
 	for i, a := range report.Apps {
-		if a.Failure != nil {
-			failure := *a.Failure
-			failure.Err = advise(failure.Err, "run again: what is missing is finished then, and no tag names what is not verified")
-			report.Apps[i].Failure = &failure
-		}
+		report.Apps[i].Failure = adviseFailure(a.Failure, "run again: what is missing is finished then, and no tag names what is not verified")
 	}
 	if printErr := s.ui.Promotion(report, s.outputOptions()); printErr != nil {
 		return printErr

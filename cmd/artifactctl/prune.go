@@ -71,11 +71,7 @@ func (p *program) pruneArtifacts(ctx context.Context, f pruneFlags) error {
 	report, err := s.engine.Prune(ctx, pruning, s.apps)
 	s.ui.Close()
 	for i, a := range report.Apps {
-		if a.Failure != nil {
-			failure := *a.Failure
-			failure.Err = advise(failure.Err, "what tags name is as it was: try again, and if it stays so, look at the registry")
-			report.Apps[i].Failure = &failure
-		}
+		report.Apps[i].Failure = adviseFailure(a.Failure, "what tags name is as it was: try again, and if it stays so, look at the registry")
 	}
 	if printErr := s.ui.Pruning(report, s.outputOptions()); printErr != nil {
 		return printErr

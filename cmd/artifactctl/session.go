@@ -99,7 +99,7 @@ func (s *session) wire(ctx context.Context, n needs) error {
 	if err := s.startRenderer(); err != nil {
 		return err
 	}
-	if err := s.checkSince(s.engine.Source.Version != ""); err != nil {
+	if err := s.checkSince(); err != nil {
 		return err
 	}
 	return s.limitSince(ctx, s.flags.since)

@@ -47,10 +47,9 @@ func (p *program) checkShard(f *shardFlags) error {
 	if !slices.Contains([]string{"", "push", "tag"}, f.phase) {
 		return usagef("use push or tag", "flag --phase: %q is not possible", f.phase)
 	}
-	if err := p.checkSince(false, f.shard); err != nil {
-		return err
-	}
 	switch {
+	case f.shard != "" && p.flags.since != "":
+		return usagef("leave one of them out", "flags --since and --shard both choose apps, and machines need not know the same inputs")
 	case f.shard == "" && f.costs != "":
 		return usagef("say which part of the fleet is published with --shard", "flag --costs balances shards, and there are none")
 	case f.shard != "" && len(p.flags.only) > 0:

@@ -45,18 +45,10 @@ func (s *session) untouched(app string, changed []string) bool {
 	return ok && !slices.ContainsFunc(changed, inputs.Touched)
 }
 
-// checkSince refuses combinations of --since that would leave apps out for good.
-func (p *program) checkSince(release bool, others ...string) error {
-	if p.flags.since == "" {
-		return nil
-	}
-	if release {
+// checkSince refuses --since where it would leave apps out for good.
+func (s *session) checkSince() error {
+	if s.flags.since != "" && s.engine.Source.Version != "" {
 		return usagef("a release is one coherent set: publish it without --since", "flag --since would leave apps out of a release")
-	}
-	for _, o := range others {
-		if o != "" {
-			return usagef("leave one of them out", "flags --since and --shard both choose apps, and machines need not know the same inputs")
-		}
 	}
 	return nil
 }

@@ -24,11 +24,7 @@ func (p *program) statusCommand() *cobra.Command {
 				fleet, err := s.engine.Status(ctx, s.apps, tag)
 				s.ui.Close()
 				for i, a := range fleet.Apps {
-					if a.Failure != nil {
-						f := *a.Failure
-						f.Err = advise(f.Err, "nothing was changed: try again, and if it stays so, look at the app and the registry")
-						fleet.Apps[i].Failure = &f
-					}
+					fleet.Apps[i].Failure = adviseFailure(a.Failure, "nothing was changed: try again, and if it stays so, look at the app and the registry")
 				}
 				if printErr := s.ui.FleetStatus(fleet, s.outputOptions()); printErr != nil {
 					return printErr

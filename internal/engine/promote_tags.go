@@ -80,19 +80,5 @@ func branchIn(revision string) string {
 
 // tag moves the app's tags in the target, immutable ones first and the rolling one last.
 func (p *promoter) tag(ctx context.Context, w *promoted, r *PromotedApp) error {
-	if len(w.moves) == 0 {
-		return nil
-	}
-	return p.run.stage(w.app.Name, StageTag, func() (string, error) {
-		note := ""
-		for _, m := range w.moves {
-			status, err := p.moveTag(ctx, w.app.Repository, w.target, m)
-			if err != nil {
-				return "", err
-			}
-			r.Tags[m.slot].Status = status
-			note += " " + m.name
-		}
-		return note[1:], nil
-	})
+	return p.run.moveTags(ctx, w.app, w.target, w.moves, r.Tags)
 }

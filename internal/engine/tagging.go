@@ -11,17 +11,25 @@ import (
 // tag moves the app's tags, immutable ones first and the rolling one last.
 func (p *publisher) tag(ctx context.Context, i int) error {
 	w, r := p.plan.work[i], &p.report.Apps[i]
-	if !p.ready[i] || len(w.moves) == 0 {
+	if !p.ready[i] {
 		return nil
 	}
-	return p.run.stage(w.app.Name, StageTag, func() (string, error) {
+	return p.run.moveTags(ctx, w.app, w.target, w.moves, r.Tags)
+}
+
+// moveTags moves tags of an app in their order, and keeps in reports what became of each.
+func (r *run) moveTags(ctx context.Context, app App, target artifact.Manifest, moves []move, reports []TagReport) error {
+	if len(moves) == 0 {
+		return nil
+	}
+	return r.stage(app.Name, StageTag, func() (string, error) {
 		note := ""
-		for _, m := range w.moves {
-			status, err := p.moveTag(ctx, w.app.Repository, w.target, m)
+		for _, m := range moves {
+			status, err := r.engine.moveTag(ctx, app.Repository, target, m)
 			if err != nil {
 				return "", err
 			}
-			r.Tags[m.slot].Status = status
+			reports[m.slot].Status = status
 			note += " " + m.name
 		}
 		return note[1:], nil

@@ -49,18 +49,10 @@ func (s *fileSigner) Open(ctx context.Context, with map[string]any) (signer.Info
 	return info, nil
 }
 
-func describe(public crypto.PublicKey) (info signer.Info, err error) {
-	if info.Algorithm, err = signer.Algorithm(public); err != nil {
-		return info, err
-	}
-	if info.Identity, err = signer.Fingerprint(public); err != nil {
-		return info, err
-	}
-	if info.PublicKey, err = signer.MarshalPublicKey(public); err != nil {
-		return info, err
-	}
+func describe(public crypto.PublicKey) (signer.Info, error) {
+	info, err := signer.KeyInfo(public)
 	info.Name, info.Version = "signer-file", version()
-	return info, nil
+	return info, err
 }
 
 // Sign signs with the algorithm that signer.Algorithm prescribes for the key. All are deterministic: ECDSA by RFC 6979,

@@ -127,18 +127,10 @@ func probe() []byte {
 	return signer.PAE("text/vnd.artifactctl.signer-probe", []byte("artifactctl asks whether it may sign; this signature stands for nothing"))
 }
 
-func describe(public crypto.PublicKey) (info signer.Info, err error) {
-	if info.Algorithm, err = signer.Algorithm(public); err != nil {
-		return info, err
-	}
-	if info.Identity, err = signer.Fingerprint(public); err != nil {
-		return info, err
-	}
-	if info.PublicKey, err = signer.MarshalPublicKey(public); err != nil {
-		return info, err
-	}
+func describe(public crypto.PublicKey) (signer.Info, error) {
+	info, err := signer.KeyInfo(public)
 	info.Name, info.Version = "signer-kms", version()
-	return info, nil
+	return info, err
 }
 
 // Sign has the service sign and checks the signature with the key that Open announced. RSA and Ed25519 signatures are

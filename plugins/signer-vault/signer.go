@@ -86,18 +86,10 @@ func probe() []byte {
 	return signer.PAE("text/vnd.artifactctl.signer-probe", []byte("artifactctl asks whether it may sign; this signature stands for nothing"))
 }
 
-func describe(key signingKey) (info signer.Info, err error) {
-	if info.Algorithm, err = signer.Algorithm(key.public); err != nil {
-		return info, err
-	}
-	if info.Identity, err = signer.Fingerprint(key.public); err != nil {
-		return info, err
-	}
-	if info.PublicKey, err = signer.MarshalPublicKey(key.public); err != nil {
-		return info, err
-	}
+func describe(key signingKey) (signer.Info, error) {
+	info, err := signer.KeyInfo(key.public)
 	info.Name, info.Version = "signer-vault", version()
-	return info, nil
+	return info, err
 }
 
 // Sign has the server sign. RSA and Ed25519 signatures are deterministic, those of ECDSA are not.

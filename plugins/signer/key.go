@@ -72,6 +72,18 @@ func MarshalPublicKey(publicKey crypto.PublicKey) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
 }
 
+// KeyInfo is what Open reports of a plain key: identity, algorithm and public key. Name and version are the plugin's own.
+func KeyInfo(publicKey crypto.PublicKey) (info Info, err error) {
+	if info.Algorithm, err = Algorithm(publicKey); err != nil {
+		return info, err
+	}
+	if info.Identity, err = Fingerprint(publicKey); err != nil {
+		return info, err
+	}
+	info.PublicKey, err = MarshalPublicKey(publicKey)
+	return info, err
+}
+
 func keySum(publicKey crypto.PublicKey) ([]byte, error) {
 	der, err := pkix(publicKey)
 	if err != nil {
