@@ -47,13 +47,22 @@ func Load(o Options) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loader{file: name, dir: dir, environ: map[string]string{}}
+	l := &loader{file: name, dir: dir, environ: map[string]string{}, environments: map[string]bool{}}
 	for _, pair := range o.Environ {
 		if key, value, ok := strings.Cut(pair, "="); ok {
 			l.environ[key] = value
 		}
 	}
 	return l.load(data, o.Env, o.Set)
+}
+
+// Where says where the value at a path of the effective configuration was written: gates[0].run, say. A value that stands
+// nowhere is where its nearest parent is.
+func (c *Config) Where(path string) Origin {
+	if o, ok := c.effective.origin(path); ok {
+		return o
+	}
+	return c.effective.nearest(path)
 }
 
 // read returns the bytes of the file, its name for messages, and the absolute directory of its paths.

@@ -116,6 +116,7 @@ func (e *effective) check() {
 	e.checkSignature()
 	e.checkRegistry()
 	e.checkTags()
+	e.checkGates()
 }
 
 func (e *effective) checkSigner() {

@@ -27,7 +27,7 @@ func fieldsOf(t reflect.Type) []field {
 	var out []field
 	for sf := range t.Fields() {
 		f := field{
-			name: sf.Tag.Get("koanf"), typ: sf.Type,
+			name: sf.Tag.Get("koanf"), typ: pointed(sf.Type),
 			check: sf.Tag.Get("check"), keys: sf.Tag.Get("keys"), fallback: sf.Tag.Get("default"),
 			references: sf.Tag.Get("references") == "true",
 		}
@@ -37,6 +37,19 @@ func fieldsOf(t reflect.Type) []field {
 		out = append(out, f)
 	}
 	return out
+}
+
+// pointed is what a pointer points to: a pointer only tells whether there is a value at all.
+func pointed(t reflect.Type) reflect.Type {
+	if t.Kind() == reflect.Pointer {
+		return t.Elem()
+	}
+	return t
+}
+
+// mayBeOne reports a list that may be written as its one element.
+func mayBeOne(t reflect.Type) bool {
+	return t == reflect.TypeFor[Paths]() || t == reflect.TypeFor[Words]()
 }
 
 // keyword takes over one word of a jsonschema tag.

@@ -15,6 +15,8 @@ type loader struct {
 	environ   map[string]string
 	problems  problems
 	warnings  problems
+
+	environments map[string]bool // names of all environments in the file
 }
 
 func (l *loader) lookup(name string) (string, bool) {
@@ -159,6 +161,7 @@ func (l *loader) environmentLayers(overlays *yaml.Node, chosen string) map[strin
 		if !names.key(key, name, field{keys: "environment"}, at.member(name)) {
 			continue
 		}
+		l.environments[name] = true
 		w := l.walker(Origin{Kind: FromEnvironment, Name: name, File: l.file})
 		w.lookup, w.lenient = l.lookup, name != chosen
 		v, ok := w.value(overlays.Content[i+1], field{typ: reflect.TypeFor[Environment]()}, place{"", member("environments", name)})

@@ -29,6 +29,8 @@ type Publish struct {
 	Signer string `koanf:"signer" json:"signer,omitempty" check:"signer" jsonschema:"example=file"`
 	// Signers that can be chosen, by name.
 	Signers map[string]Signer `koanf:"signers" json:"signers,omitempty" keys:"signer"`
+	// Gates check what is rendered before anything is pushed. An app that a gate refuses is not published.
+	Gates []Gate `koanf:"gates" json:"gates,omitempty"`
 	// Environments change single values for `--env NAME`: maps are merged key by key, lists are replaced.
 	Environments map[string]Environment `koanf:"environments" json:"environments,omitempty" keys:"environment"`
 }

@@ -60,7 +60,7 @@ func (w *walker) value(n *yaml.Node, f field, at place) (v any, ok bool) {
 	case isNull(n):
 		w.refuse(n, at, "", "there is no value; give one, or remove the key")
 		return nil, false
-	case f.typ == reflect.TypeFor[Paths]() && n.Kind == yaml.ScalarNode:
+	case mayBeOne(f.typ) && n.Kind == yaml.ScalarNode:
 		f.typ = f.typ.Elem()
 		w.note(n, at.index(0))
 		text, ok := w.scalar(n, f, at)
@@ -179,7 +179,7 @@ func (w *walker) list(n *yaml.Node, f field, at place) (any, bool) {
 		}
 		out = append(out, v) // a refused entry keeps its place, so that the paths of the others are right
 	}
-	if f.typ == reflect.TypeFor[Paths]() && len(out) == 0 {
+	if mayBeOne(f.typ) && len(out) == 0 {
 		w.refuse(n, at, "", "the list is empty")
 	}
 	return out, true

@@ -14,6 +14,8 @@ var (
 	verification string
 	//go:embed status.v1.schema.json
 	status string
+	//go:embed gates.v1.schema.json
+	gates string
 	//go:embed promotion.v1.schema.json
 	promotion string
 	//go:embed pruning.v1.schema.json
@@ -31,6 +33,9 @@ func Verification() []byte { return []byte(verification) }
 
 // Status returns the JSON Schema of what status prints with -o json. The caller may change the bytes.
 func Status() []byte { return []byte(status) }
+
+// Gates returns the JSON Schema of what gate prints with -o json. The caller may change the bytes.
+func Gates() []byte { return []byte(gates) }
 
 // Promotion returns the JSON Schema of what promote prints with -o json. The caller may change the bytes.
 func Promotion() []byte { return []byte(promotion) }

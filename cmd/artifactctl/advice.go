@@ -48,6 +48,8 @@ func adviseFailures(r *engine.Report) {
 		switch f.Stage {
 		case engine.StageRender:
 			f.Err = advise(f.Err, "artifactctl render %s tries this app alone", a.App)
+		case engine.StageGate:
+			f.Err = advise(f.Err, "artifactctl gate --only %s tries this app alone", a.App)
 		case engine.StageCompare:
 			f.Err = advise(f.Err, "nothing was changed: try again, and if it stays so, look at the registry")
 		default:

@@ -44,12 +44,18 @@ func (p *program) cacheDirectory(part string) (string, error) {
 	return dir, nil
 }
 
-// openCache opens the cache of renders. A run goes on without it: it only makes things faster.
-func (s *session) openCache() *cache.Cache {
+// openCache opens the cache of renders.
+func (s *session) openCache() *cache.Cache { return s.openPart("render") }
+
+// openGateCache opens the cache of what gates said, and of the schemas that they used.
+func (s *session) openGateCache() *cache.Cache { return s.openPart("gates") }
+
+// openPart opens a part of the cache. A run goes on without it: it only makes things faster.
+func (s *session) openPart(part string) *cache.Cache {
 	if s.flags.noCache {
 		return nil
 	}
-	dir, err := s.cacheDirectory("render")
+	dir, err := s.cacheDirectory(part)
 	if err != nil {
 		return nil // nobody asked for a cache, and there is no home to keep one in
 	}
@@ -87,7 +93,7 @@ func (p *program) cacheInfoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "info", Short: "Print what the cache holds", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return p.withCache(func(c *cache.Cache) error {
+			return p.withPart("render", func(c *cache.Cache) error {
 				s, err := c.Stats()
 				if err != nil {
 					return fmt.Errorf("look at the cache: %w", err)
@@ -115,7 +121,7 @@ func (p *program) cachePruneCommand() *cobra.Command {
 			if limit < 0 {
 				return usagef("", "flag --max-mib cannot be negative")
 			}
-			return p.withCache(func(c *cache.Cache) error { return p.prune(cmd.Context(), c, limit<<20) })
+			return p.prune(cmd.Context(), limit<<20)
 		},
 	}
 	p.cacheDirFlag(cmd)
@@ -123,11 +129,19 @@ func (p *program) cachePruneCommand() *cobra.Command {
 	return cmd
 }
 
-// prune leaves the caches of renders and of signatures so many bytes each.
-func (p *program) prune(ctx context.Context, renders *cache.Cache, limit int64) error {
-	removed, err := renders.Prune(limit)
-	if err != nil {
-		return fmt.Errorf("prune the cache: %w", err)
+// prune leaves each part of the cache so many bytes: renders, what gates said, signatures.
+func (p *program) prune(ctx context.Context, limit int64) error {
+	var files int
+	var bytes int64
+	for _, part := range []string{"render", "gates"} {
+		err := p.withPart(part, func(c *cache.Cache) error {
+			removed, err := c.Prune(limit)
+			files, bytes = files+removed.Files, bytes+removed.Bytes
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("prune the cache: %w", err)
+		}
 	}
 	dir, err := p.cacheDirectory("registry")
 	if err != nil {
@@ -137,13 +151,13 @@ func (p *program) prune(ctx context.Context, renders *cache.Cache, limit int64) 
 	if err != nil {
 		return fmt.Errorf("prune the cache of signatures: %w", err)
 	}
-	_, err = fmt.Fprintf(p.out, "removed %d files, %s\n", removed.Files+signatures.Files, size(removed.Bytes+signatures.Bytes))
+	_, err = fmt.Fprintf(p.out, "removed %d files, %s\n", files+signatures.Files, size(bytes+signatures.Bytes))
 	return err
 }
 
-// withCache opens the cache for a command that is about it.
-func (p *program) withCache(work func(*cache.Cache) error) error {
-	dir, err := p.cacheDirectory("render")
+// withPart opens a part of the cache for a command that is about it.
+func (p *program) withPart(part string, work func(*cache.Cache) error) error {
+	dir, err := p.cacheDirectory(part)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,9 @@ func (p *program) checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if _, err := gatesOf(cfg); err != nil {
+				return err
+			}
 			problems := p.doubts(cfg)
 			for _, w := range problems {
 				fmt.Fprintf(p.err, "warning: %s\n", w)

@@ -44,6 +44,9 @@ func (p *program) blank(configs ...*config.Config) {
 		for _, s := range cfg.Signers {
 			names = append(names, s.Env...)
 		}
+		for _, g := range cfg.Gates {
+			names = append(names, g.Env...)
+		}
 		for _, r := range []config.Reference{cfg.Registry.Credentials.Username, cfg.Registry.Credentials.Password} {
 			if name, ok := strings.CutPrefix(r.String(), "env://"); ok {
 				names = append(names, name)

@@ -12,6 +12,7 @@ import (
 
 func (p *program) publishCommand() *cobra.Command {
 	var dirty, rollback, failFast bool
+	var write []string
 	var part *shardFlags
 	cmd := &cobra.Command{
 		Use: "publish", Short: "Push what changed, sign it, check the signature, and then move the tags",
@@ -25,7 +26,7 @@ func (p *program) publishCommand() *cobra.Command {
 				return err
 			}
 			return p.within(cmd.Context(), func(ctx context.Context) error {
-				s, err := p.open(ctx, needs{source: true, policy: true, signer: part.phase != "tag", write: true})
+				s, err := p.open(ctx, needs{source: true, policy: true, signer: part.phase != "tag", write: true, gates: true})
 				if err != nil {
 					return err
 				}
@@ -35,10 +36,13 @@ func (p *program) publishCommand() *cobra.Command {
 				}
 				s.engine.Rollback, s.engine.FailFast, s.engine.Phase = rollback, failFast, engine.Phase(part.phase)
 				shard, err := s.takeShard(part)
+				if err == nil {
+					err = s.checkFindings(write)
+				}
 				if err != nil {
 					return err
 				}
-				return s.publish(ctx, shard)
+				return s.publish(ctx, shard, write)
 			})
 		},
 	}
@@ -46,6 +50,7 @@ func (p *program) publishCommand() *cobra.Command {
 	p.sourceFlags(cmd)
 	p.sinceFlag(cmd)
 	p.signerFlags(cmd)
+	p.findingsFlag(cmd, &write)
 	part = p.shardFlags(cmd)
 	cmd.Flags().BoolVar(&dirty, "allow-dirty", false, "publish though the tree has uncommitted changes; the revision will say so")
 	cmd.Flags().BoolVar(&rollback, "allow-rollback", false, "let rolling tags move backwards")
@@ -74,7 +79,7 @@ func (s *session) mayPublish(allowDirty bool, part *shardFlags) error {
 	return nil
 }
 
-func (s *session) publish(ctx context.Context, shard *ui.Shard) error {
+func (s *session) publish(ctx context.Context, shard *ui.Shard, findings []string) error {
 	plan, err := s.engine.Plan(ctx, s.apps)
 	if plan == nil {
 		return err
@@ -83,6 +88,9 @@ func (s *session) publish(ctx context.Context, shard *ui.Shard) error {
 	report, err := s.engine.Publish(ctx, plan)
 	s.ui.Close()
 	if report == nil {
+		return err
+	}
+	if err := s.writeFindings(plan.Gates, findings); err != nil {
 		return err
 	}
 	adviseFailures(report)

@@ -113,7 +113,7 @@ Exit codes: 0 done or nothing to do, 1 some app failed, 2 changes found (plan --
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(
 		p.initCommand(), p.checkCommand(), p.schemaCommand(), p.renderCommand(), p.planCommand(), p.publishCommand(),
-		p.verifyCommand(), p.statusCommand(), p.promoteCommand(), p.pruneCommand(), p.reportCommand(), p.keygenCommand(), p.pluginsCommand(), p.cacheCommand(), p.configCommand(), p.versionCommand(), p.workerCommand(),
+		p.verifyCommand(), p.statusCommand(), p.gateCommand(), p.promoteCommand(), p.pruneCommand(), p.reportCommand(), p.keygenCommand(), p.pluginsCommand(), p.cacheCommand(), p.configCommand(), p.versionCommand(), p.workerCommand(),
 	)
 	return root
 }
@@ -149,6 +149,9 @@ func (p *program) outputFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.flags.color, "color", "auto", "colour: auto, always or never")
 }
 
+// furtherValues is the annotation of a flag that lists values which only some commands accept.
+const furtherValues = "artifactctl_further_values"
+
 // checkFlags refuses values that no command accepts, before anything is done.
 func (p *program) checkFlags(cmd *cobra.Command) error {
 	for _, c := range []struct {
@@ -160,7 +163,11 @@ func (p *program) checkFlags(cmd *cobra.Command) error {
 		{"color", p.flags.color, []string{"auto", "always", "never"}},
 		{"log-level", p.flags.logLevel, []string{"debug", "info", "warn", "error"}},
 	} {
-		if cmd.Flags().Lookup(c.flag) != nil && !slices.Contains(c.allowed, c.value) {
+		flag := cmd.Flags().Lookup(c.flag)
+		if flag != nil {
+			c.allowed = append(c.allowed, flag.Annotations[furtherValues]...)
+		}
+		if flag != nil && !slices.Contains(c.allowed, c.value) {
 			return usagef("use one of "+strings.Join(c.allowed, ", "), "flag --%s: %q is not possible", c.flag, c.value)
 		}
 	}

@@ -24,6 +24,7 @@ type needs struct {
 	policy bool // what signatures are checked with; starts the signer when publish.yaml does not say
 	signer bool // a signer that can sign
 	write  bool // the registry is written to
+	gates  bool // what is rendered is looked at before anything else
 }
 
 // session is a loaded configuration with the parts that it describes, introduced to each other.
@@ -98,6 +99,11 @@ func (s *session) wire(ctx context.Context, n needs) error {
 	}
 	if err := s.startRenderer(); err != nil {
 		return err
+	}
+	if n.gates {
+		if err := s.useGates(); err != nil {
+			return err
+		}
 	}
 	if err := s.checkSince(); err != nil {
 		return err

@@ -65,7 +65,6 @@ func (c *comparison) fetchFiles(ctx context.Context, m *artifact.Manifest) (arti
 func (c *comparison) planPush(ctx context.Context) error {
 	w, r := c.work, c.report
 	r.Digest = w.target.Digest.String()
-	r.Content = c.content
 	r.Revision = w.target.Annotations[artifact.AnnotationRevision]
 	there := &w.target
 	if !c.kept {

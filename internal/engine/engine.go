@@ -98,6 +98,7 @@ type Engine struct {
 	Registry Registry
 	Recall   Recall // asked to find that nothing is to be done; never before a tag moves, nor to verify; may be nil
 	Renderer Renderer
+	Gates    Gates // looks at all that is rendered; nil for no gates
 	History  History
 	Signer   Signer        // not needed to plan
 	Policy   attest.Policy // what a good signature is

@@ -6,6 +6,7 @@ type Stage string
 // The stages, in order. Check is the host's own verification of a signature, before it is attached and after.
 const (
 	StageRender  Stage = "render"
+	StageGate    Stage = "gate"
 	StageCompare Stage = "compare"
 	StageCopy    Stage = "copy" // of a promotion
 	StagePush    Stage = "push"

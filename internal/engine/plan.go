@@ -8,12 +8,15 @@ import (
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
 	"github.com/artifactctl/artifactctl/internal/attest"
+	"github.com/artifactctl/artifactctl/internal/finding"
 )
 
 // Plan is what Publish would do: the report for people, and for each app the work that remains.
 type Plan struct {
 	Report
-	work []*work // by app, as in Report.Apps; nil where planning failed
+	// Gates holds what gates said, result by result; nil without gates.
+	Gates *finding.Report
+	work  []*work // by app, as in Report.Apps; nil where planning failed
 }
 
 // Empty reports whether publishing the plan would change nothing in the registry.
@@ -43,30 +46,25 @@ type move struct {
 	slot int    // index in AppReport.Tags
 }
 
-// Plan renders every app and compares it with the registry. It writes nothing. A failure of one app is in its report;
-// the error is for what concerns the whole run: a source that cannot be published, a context that is done.
+// Plan renders every app, has gates look at all of them, and compares each with the registry. It writes nothing. A
+// failure of one app is in its report; the error is for what concerns the whole run: a source that cannot be published,
+// a context that is done.
 func (e *Engine) Plan(ctx context.Context, apps []App) (*Plan, error) {
-	reader := *e
-	reader.Registry = readOnly{e.Registry}
-	p := &planner{Engine: &reader, run: e.start(len(apps))}
-	p.room.Store(cmp.Or(e.Keep, defaultKeep))
-	plan := &Plan{Report: Report{Source: e.Source, Apps: make([]AppReport, len(apps))}, work: make([]*work, len(apps))}
-	order := p.order(ctx, apps)
-	p.run.each(ctx, len(apps), func(ctx context.Context, n int) error {
-		i := order[n]
-		report := &plan.Apps[i]
-		*report = AppReport{App: apps[i].Name, Repository: e.fullName(apps[i])}
-		w, err := p.app(ctx, apps[i], report)
-		p.run.finish()
-		if err != nil {
-			report.fail(err)
-			return err
-		}
-		plan.work[i] = w
-		return nil
-	})
-	plan.Summary = summarize(plan.Apps)
-	return plan, context.Cause(ctx)
+	p := e.planner(ctx, apps)
+	if e.Gates == nil {
+		p.pass(ctx, true, func(ctx context.Context, i int) error {
+			if err := p.render(ctx, i); err != nil {
+				return err
+			}
+			return p.compare(ctx, i)
+		})
+	} else {
+		p.pass(ctx, false, p.render)
+		p.judge(ctx)
+		p.pass(ctx, true, p.compare)
+	}
+	p.plan.Summary = summarize(p.plan.Apps)
+	return p.plan, context.Cause(ctx)
 }
 
 func (e *Engine) fullName(app App) string {
@@ -76,10 +74,46 @@ func (e *Engine) fullName(app App) string {
 	return e.Host + "/" + app.Repository
 }
 
+// planner plans one fleet.
 type planner struct {
 	*Engine
-	run  *run
-	room atomic.Int64 // bytes that the plan may still keep
+	run      *run
+	apps     []App
+	plan     *Plan
+	begin    []int        // indices of the apps, in the order in which they are best begun
+	rendered []*rendering // by app; nil before it is rendered and after it was compared
+	room     atomic.Int64 // bytes that the plan may still keep
+}
+
+func (e *Engine) planner(ctx context.Context, apps []App) *planner {
+	reader := *e
+	reader.Registry = readOnly{e.Registry}
+	p := &planner{Engine: &reader, run: e.start(len(apps)), apps: apps, rendered: make([]*rendering, len(apps)),
+		plan: &Plan{Report: Report{Source: e.Source, Apps: make([]AppReport, len(apps))}, work: make([]*work, len(apps))}}
+	p.room.Store(cmp.Or(e.Keep, defaultKeep))
+	for i, a := range apps {
+		p.plan.Apps[i] = AppReport{App: a.Name, Repository: e.fullName(a)}
+	}
+	p.begin = p.order(ctx, apps)
+	return p
+}
+
+// pass works on every app that has not failed. Apps are through after the last pass, or when they fail.
+func (p *planner) pass(ctx context.Context, last bool, work func(ctx context.Context, i int) error) {
+	p.run.each(ctx, len(p.apps), func(ctx context.Context, n int) error {
+		i := p.begin[n]
+		if p.plan.Apps[i].Failure != nil {
+			return nil
+		}
+		err := work(ctx, i)
+		if err != nil {
+			p.plan.Apps[i].fail(err)
+		}
+		if err != nil || last {
+			p.run.finish()
+		}
+		return err
+	})
 }
 
 // order says which app is begun first. It changes nothing but how long the whole takes.
@@ -95,31 +129,52 @@ func (p *planner) order(ctx context.Context, apps []App) []int {
 	return given
 }
 
-// app plans one app.
-func (p *planner) app(ctx context.Context, app App, report *AppReport) (*work, error) {
-	var files artifact.Files
-	err := p.run.stage(app.Name, StageRender, func() (string, error) {
-		var err error
-		if err = ctx.Err(); err != nil {
+// render renders one app.
+func (p *planner) render(ctx context.Context, i int) error {
+	app, report := p.apps[i].Name, &p.plan.Apps[i]
+	return p.run.stage(app, StageRender, func() (string, error) {
+		if err := ctx.Err(); err != nil {
 			return "", err
 		}
-		files, report.Warnings, err = p.Renderer.Render(ctx, app.Name)
-		return "", err
+		files, warnings, err := p.Renderer.Render(ctx, app)
+		report.Warnings = warnings
+		if err != nil {
+			return "", err
+		}
+		r := &rendering{files: files, content: artifact.ContentDigest(files)}
+		report.Content = r.content
+		if p.Gates != nil {
+			p.hold(r)
+		}
+		p.rendered[i] = r
+		return "", nil
 	})
-	if err != nil {
-		return nil, err
+}
+
+// compare compares one app with the registry.
+func (p *planner) compare(ctx context.Context, i int) error {
+	app, report, r := p.apps[i], &p.plan.Apps[i], p.rendered[i]
+	p.rendered[i] = nil
+	files := r.files
+	if p.Gates != nil {
+		var err error
+		if files, err = p.files(ctx, app.Name, r); err != nil {
+			return &StageError{App: app.Name, Stage: StageRender, Err: err}
+		}
+		p.room.Add(r.size)
 	}
-	c := &comparison{planner: p, report: report, files: files, content: artifact.ContentDigest(files), work: &work{app: app},
+	c := &comparison{planner: p, report: report, files: files, content: r.content, work: &work{app: app},
 		seen: map[string]*artifact.Manifest{}, judged: map[string]attest.Verdict{}}
-	err = p.run.stage(app.Name, StageCompare, func() (string, error) {
+	err := p.run.stage(app.Name, StageCompare, func() (string, error) {
 		err := c.compare(ctx)
 		return string(report.Change), err
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	p.keep(c.work)
-	return c.work, nil
+	p.plan.work[i] = c.work
+	return nil
 }
 
 func (r *AppReport) fail(err error) { r.Failure = failureOf(err) }

@@ -135,6 +135,9 @@ func (p *publisher) push(ctx context.Context, i int) error {
 			return err
 		}
 		return p.run.stage(w.app.Name, StagePush, func() (string, error) {
+			if got := built.Manifest.Annotations[artifact.AnnotationContent]; got != r.Content {
+				return "", fmt.Errorf("%w: it holds %s, and %s was judged and compared", ErrMoved, got, r.Content)
+			}
 			if err := p.Registry.Push(ctx, w.app.Repository, built); err != nil {
 				return "", err
 			}

@@ -64,6 +64,7 @@ type AppReport struct {
 	SignedBy string           `json:"signedBy,omitempty"`
 	Tags     []TagReport      `json:"tags,omitempty"`
 	Objects  []changes.Object `json:"objects,omitempty"`
+	Gates    []GateOutcome    `json:"gates,omitempty"` // what gates said about Content
 	Warnings []string         `json:"warnings,omitempty"`
 	Failure  *Failure         `json:"failure,omitempty"`
 }

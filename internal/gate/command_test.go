@@ -41,22 +41,3 @@ func TestSplit(t *testing.T) {
 		}
 	}
 }
-
-func TestClean(t *testing.T) {
-	tests := map[string]string{
-		"plain\n":                                  "plain",
-		"\x1b[31mred\x1b[0m and \x1b[1;4mbold":     "red and bold",
-		"a\x1b]8;;http://x\x07link\x1b]8;;\x1b\\b": "alinkb",
-		"a\r\nb\x00\x07\tc":                        "a\nb\tc",
-		"\xff\xfe":                                 "\uFFFD",
-		"cut \x1b[3":                               "cut",
-		"cut \x1b":                                 "cut",
-		"\x1b(Bx":                                  "Bx",
-		"\u009b31mx":                               "31mx",
-	}
-	for in, want := range tests {
-		if got := clean(in); got != want {
-			t.Errorf("%q: got %q, want %q", in, got, want)
-		}
-	}
-}

@@ -13,6 +13,7 @@ import (
 	"github.com/yannh/kubeconform/pkg/validator"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/internal/finding"
 )
 
 // Rules of kubeconform gates, besides the JSON schema keywords that were not kept to.
@@ -66,14 +67,14 @@ type conformCheck struct {
 	app      string
 	schemas  *schemas
 	judges   *judges
-	findings []Finding
+	findings []finding.Finding
 	uses     []use
 	troubles []error
 }
 
 // check validates all objects of an app, until ctx is done. The errors are why the gate is broken; findings stand beside
 // them.
-func (c *conform) check(ctx context.Context, app string, files artifact.Files, s *schemas, j *judges) ([]Finding, []use, []error) {
+func (c *conform) check(ctx context.Context, app string, files artifact.Files, s *schemas, j *judges) ([]finding.Finding, []use, []error) {
 	check := &conformCheck{conform: c, app: app, schemas: s, judges: j}
 	for _, name := range manifestFiles(files) {
 		if c.ignoresFile(name) {
@@ -81,7 +82,7 @@ func (c *conform) check(ctx context.Context, app string, files artifact.Files, s
 		}
 		objects, problems := parse(name, files[name])
 		for _, p := range problems {
-			check.findings = append(check.findings, Finding{File: p.file, Line: p.line, Rule: ruleYAML, Message: clean(p.text)})
+			check.findings = append(check.findings, finding.Finding{File: p.file, Line: p.line, Rule: ruleYAML, Message: finding.Clean(p.text)})
 		}
 		for _, o := range objects {
 			if ctx.Err() == nil {
@@ -89,7 +90,7 @@ func (c *conform) check(ctx context.Context, app string, files artifact.Files, s
 			}
 		}
 	}
-	slices.SortStableFunc(check.findings, func(a, b Finding) int {
+	slices.SortStableFunc(check.findings, func(a, b finding.Finding) int {
 		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})
 	return check.findings, check.uses, check.troubles
@@ -169,14 +170,14 @@ func (c *conformCheck) judge(o object, schema []byte) {
 		}
 	case strings.HasPrefix(result.Err.Error(), "error unmarshalling"):
 		p := yamlProblem(o.file, o.offset, result.Err)
-		c.findings = append(c.findings, Finding{Object: o.title(), File: p.file, Line: p.line, Rule: ruleYAML, Message: clean(p.text)})
+		c.findings = append(c.findings, finding.Finding{Object: o.title(), File: p.file, Line: p.line, Rule: ruleYAML, Message: finding.Clean(p.text)})
 	default: // no other answer is known; one that is not understood is no pass
 		c.trouble(fmt.Errorf("validate %s: %w", o.title(), result.Err))
 	}
 }
 
 func (c *conformCheck) find(o object, at []string, rule, text string) {
-	c.findings = append(c.findings, Finding{
-		Object: clean(o.title()), File: o.file, Line: o.line(at), Rule: rule, Message: clean(text),
+	c.findings = append(c.findings, finding.Finding{
+		Object: finding.Clean(o.title()), File: o.file, Line: o.line(at), Rule: rule, Message: finding.Clean(text),
 	})
 }

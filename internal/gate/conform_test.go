@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/internal/finding"
 )
 
 // schemaFiles are schemas in kubeconform's layout: a few fields of what Kubernetes has.
@@ -148,7 +149,7 @@ func TestConform(t *testing.T) {
 			if got != test.want && (test.want == "" || strings.HasSuffix(test.want, "\n") || !strings.HasPrefix(got, test.want)) {
 				t.Errorf("got\n%swant\n%s", got, test.want)
 			}
-			if wantBroken := strings.Contains(test.want, "web: error: schema"); wantBroken != (report.Results[0].Status == Broken) {
+			if wantBroken := strings.Contains(test.want, "web: error: schema"); wantBroken != (report.Results[0].Status == finding.Broken) {
 				t.Errorf("got %s", report.Results[0].Status)
 			}
 		})
@@ -229,7 +230,7 @@ func TestConformOverHTTP(t *testing.T) {
 	}
 	gate.Kubeconform.IgnoreMissingSchemas = true
 	r := runGates(t, Options{Gates: []Gate{gate}, Cache: openCache(t, kept)}, unknown).Results[0]
-	if r.Status != Broken || !strings.Contains(r.Findings[0].Hint, "without a network") || !strings.Contains(r.Findings[0].Message, "connection refused") {
+	if r.Status != finding.Broken || !strings.Contains(r.Findings[0].Hint, "without a network") || !strings.Contains(r.Findings[0].Message, "connection refused") {
 		t.Errorf("without the site, an unknown schema is %s: %s", r.Status, brief(r))
 	}
 }
@@ -269,7 +270,7 @@ func TestConformSiteTroubles(t *testing.T) {
 			}
 			r := runGates(t, o, manifestApp("web", configMap)).Results[0]
 			text := brief(r)
-			if r.Status != Broken || !strings.Contains(text, test.want) || strings.Contains(text, "hunter2") || r.Findings[0].Hint == "" {
+			if r.Status != finding.Broken || !strings.Contains(text, test.want) || strings.Contains(text, "hunter2") || r.Findings[0].Hint == "" {
 				t.Errorf("got %s: %s", r.Status, text)
 			}
 			if stats, err := kept.Stats(); err != nil || stats.Results != 0 {
@@ -304,7 +305,7 @@ func TestContentChangesMeanwhile(t *testing.T) {
 	app := appWith("web", files)
 	app.Files = func(context.Context) (artifact.Files, error) { return files, nil }
 	r := runGates(t, Options{Gates: []Gate{conformGate(func(k *Kubeconform) { k.Schemas = []string{url} })}}, app).Results[0]
-	if r.Status != Broken || !strings.Contains(brief(r), "the files changed while gates looked at them") {
+	if r.Status != finding.Broken || !strings.Contains(brief(r), "the files changed while gates looked at them") {
 		t.Errorf("got %s: %s", r.Status, brief(r))
 	}
 }

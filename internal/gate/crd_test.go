@@ -3,10 +3,12 @@ package gate
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/internal/finding"
 )
 
 const widgetCRD = `apiVersion: apiextensions.k8s.io/v1
@@ -79,8 +81,21 @@ func TestOwnDefinitionFirst(t *testing.T) {
 		manifestApp("wrong", newer+"---\n"+widget("size: 2")))
 	for app, blocked := range map[string]bool{"plain": false, "first": false, "own": false, "wrong": true} {
 		if got := report.Blocking(app); len(got) > 0 != blocked {
-			t.Errorf("%s: blocked by %s", app, Lines(got))
+			t.Errorf("%s: blocked by %s", app, finding.Lines(got))
 		}
+	}
+}
+
+// An app in the background is not judged by any gate, and what it defines counts.
+func TestBackground(t *testing.T) {
+	gate := conformGate(func(k *Kubeconform) { k.FleetCRDs, k.IgnoreKinds = true, []string{crdKind} })
+	fleet := command(t, "grep")
+	fleet.Run.Scope = PerFleet
+	crds := manifestApp("crds", widgetCRD+"---\n"+widget("size: wrong"))
+	crds.Background = true
+	report := runGates(t, Options{Gates: []Gate{gate, fleet}, Dir: schemaDir(t)}, manifestApp("web", widget("size: 2")), crds)
+	if len(report.Results) != 2 || len(report.Blocking("web")) != 0 || report.Results[0].App != "web" || !slices.Equal(report.Results[1].Apps, []string{"web"}) {
+		t.Errorf("got %+v", report.Results)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"time"
+
+	"github.com/artifactctl/artifactctl/internal/finding"
 )
 
 // fleet has one gate look at all of its apps at once.
@@ -14,17 +16,17 @@ func (s *session) fleet(ctx context.Context, g, slot int) error {
 	var apps []App
 	hash := sha256.New()
 	for _, app := range s.apps {
-		if gate.looksAt(app.Name) {
+		if gate.looksAt(app) {
 			apps = append(apps, app)
 			fmt.Fprintf(hash, "%s %s\n", app.Content, app.Name)
 		}
 	}
 	q := question{gate: gate.Name, content: hex.EncodeToString(hash.Sum(nil))}
 	if findings, ok := s.recall(ctx, g, q); ok {
-		s.finish(slot, g, Result{Cached: true, Findings: findings})
+		s.finish(slot, g, finding.Result{Cached: true, Findings: findings})
 		return nil
 	}
-	var result Result
+	var result finding.Result
 	err := s.slot(ctx, func() error {
 		findings, err := s.fleetCommand(ctx, gate, apps)
 		if ctx.Err() != nil {
@@ -33,7 +35,7 @@ func (s *session) fleet(ctx context.Context, g, slot int) error {
 		if err != nil {
 			findings = append(findings, broken(err))
 		}
-		result = Result{Duration: time.Since(started), Findings: findings}
+		result = finding.Result{Duration: time.Since(started), Findings: findings}
 		return nil
 	})
 	if err != nil {
@@ -44,7 +46,7 @@ func (s *session) fleet(ctx context.Context, g, slot int) error {
 	return nil
 }
 
-func (s *session) fleetCommand(ctx context.Context, gate checked, apps []App) ([]Finding, error) {
+func (s *session) fleetCommand(ctx context.Context, gate checked, apps []App) ([]finding.Finding, error) {
 	sheet, err := sheetOfFleet(ctx, s.scratch, apps)
 	if err != nil {
 		return nil, fmt.Errorf("copy manifests: %w", err)

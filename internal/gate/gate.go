@@ -17,22 +17,14 @@ import (
 	"time"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
-)
-
-// Severity is what a finding means for its app.
-type Severity string
-
-// The severities. A warning never keeps an app from being published.
-const (
-	Error   Severity = "error"
-	Warning Severity = "warning"
+	"github.com/artifactctl/artifactctl/internal/finding"
 )
 
 // Gate is one check. Exactly one of Kubeconform and Run is set.
 type Gate struct {
 	Name     string
-	Severity Severity // of all that it finds, and of its own troubles; empty means Error
-	Apps     []string // names of the apps that it looks at; nil means all
+	Severity finding.Severity // of all that it finds, and of its own troubles; empty means Error
+	Apps     []string         // names of the apps that it looks at; nil means all
 	// Kubeconform validates every object against the JSON schema of its kind.
 	Kubeconform *Kubeconform
 	// Run has a command of the user's judge.
@@ -129,119 +121,6 @@ type App struct {
 	// from when Tree is set, and else the file that they are rendered from. Empty when there is no such place.
 	Path string
 	Tree bool
-}
-
-// Finding is one thing that a gate has to say.
-type Finding struct {
-	Gate     string   `json:"gate"`
-	App      string   `json:"app,omitempty"` // empty: about all apps that the gate looked at together
-	Severity Severity `json:"severity" jsonschema:"enum=error,enum=warning"`
-	// Object is "Kind/namespace/name", or "Kind/name" without a namespace.
-	Object string `json:"object,omitempty"`
-	File   string `json:"file,omitempty"` // of the artifact
-	Line   int    `json:"line,omitempty"` // in File; 0 when it is not known
-	// Source is the file in the repository that people should look at, SourceLine the line in it.
-	Source     string `json:"source,omitempty"`
-	SourceLine int    `json:"sourceLine,omitempty"`
-	Rule       string `json:"rule,omitempty"` // within the gate
-	Message    string `json:"message"`        // may have several lines
-	Hint       string `json:"hint,omitempty"`
-	// Broken tells that the gate could not judge. It is not the app's fault.
-	Broken bool `json:"broken,omitempty"`
-}
-
-// Status is how a gate went.
-type Status string
-
-// The states. A broken gate whose severity is Warning keeps no app from being published.
-const (
-	Passed  Status = "passed"
-	Warned  Status = "warned"
-	Refused Status = "refused"
-	Broken  Status = "broken"
-)
-
-// Result is what one gate said about one app, or about all of its apps together.
-type Result struct {
-	Gate     string        `json:"gate"`
-	App      string        `json:"app,omitempty"`  // empty when the gate looks at the fleet
-	Apps     []string      `json:"apps,omitempty"` // that a gate of the fleet looked at
-	Status   Status        `json:"status" jsonschema:"enum=passed,enum=warned,enum=refused,enum=broken"`
-	Cached   bool          `json:"cached,omitempty"` // nothing was run: an earlier result still holds
-	Duration time.Duration `json:"-"`
-	Findings []Finding     `json:"findings,omitempty"`
-}
-
-// Report holds the results: app by app in the given order, gates in theirs, and then those of the fleet.
-type Report struct {
-	Results []Result `json:"results"`
-}
-
-// Findings returns all findings in order.
-func (r *Report) Findings() []Finding {
-	var all []Finding
-	for _, result := range r.Results {
-		all = append(all, result.Findings...)
-	}
-	return all
-}
-
-// Blocking returns why an app must not be published; nothing when it may.
-func (r *Report) Blocking(app string) []Finding {
-	var blocking []Finding
-	for _, result := range r.Results {
-		for _, f := range result.Findings {
-			if f.Severity == Error && result.covers(app) && (f.App == app || f.App == "") {
-				blocking = append(blocking, f)
-			}
-		}
-	}
-	return blocking
-}
-
-// Passed returns the names of the gates that have judged an app and do not refuse it, in order.
-func (r *Report) Passed(app string) []string {
-	var names []string
-	for _, result := range r.Results {
-		if !result.covers(app) {
-			continue
-		}
-		good := true
-		for _, f := range result.Findings {
-			if (f.Severity == Error || f.Broken) && (f.App == app || f.App == "") {
-				good = false
-			}
-		}
-		if good {
-			names = append(names, result.Gate)
-		}
-	}
-	return names
-}
-
-func (r Result) covers(app string) bool {
-	if r.App != "" {
-		return r.App == app
-	}
-	for _, name := range r.Apps {
-		if name == app {
-			return true
-		}
-	}
-	return false
-}
-
-func statusOf(findings []Finding) Status {
-	status := Passed
-	for _, f := range findings {
-		switch {
-		case f.Broken:
-			return Broken
-		case f.Severity == Error:
-			status = Refused
-		case status == Passed:
-			status = Warned
-		}
-	}
-	return status
+	// Background apps are not judged. What they define counts: they belong to the fleet, though not to this run.
+	Background bool
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/yannh/kubeconform/pkg/resource"
 	"github.com/yannh/kubeconform/pkg/validator"
+
+	"github.com/artifactctl/artifactctl/internal/finding"
 )
 
 // KubeconformVersion is the version of kubeconform that judges.
@@ -85,7 +87,9 @@ func compile(schema []byte) (*jsonschema.Schema, error) {
 	return compiled, nil
 }
 
-func unusable(err error) error { return fmt.Errorf("not a usable schema: %s", clean(err.Error())) }
+func unusable(err error) error {
+	return fmt.Errorf("not a usable schema: %s", finding.Clean(err.Error()))
+}
 
 // validate asks kubeconform. A panic is an error: schemas come from anywhere.
 func (j *judge) validate(r resource.Resource) (result validator.Result, err error) {

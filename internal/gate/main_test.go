@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/internal/finding"
 	"github.com/artifactctl/artifactctl/internal/render/cache"
 )
 
@@ -193,9 +194,9 @@ func newRunner(t testing.TB, o Options) *Runner {
 	return r
 }
 
-func runGates(t testing.TB, o Options, apps ...App) *Report {
+func runGates(t testing.TB, o Options, apps ...App) *finding.Report {
 	t.Helper()
-	report, err := newRunner(t, o).Check(t.Context(), apps)
+	report, err := newRunner(t, o).Check(t.Context(), apps, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +204,7 @@ func runGates(t testing.TB, o Options, apps ...App) *Report {
 }
 
 // runOne runs one gate on one app.
-func runOne(t testing.TB, g Gate, app App) Result {
+func runOne(t testing.TB, g Gate, app App) finding.Result {
 	t.Helper()
 	report := runGates(t, Options{Gates: []Gate{g}}, app)
 	if len(report.Results) != 1 {
@@ -247,4 +248,16 @@ func openCache(t testing.TB, dir string) *cache.Cache {
 }
 
 // brief writes findings as lines, for comparison.
-func brief(r Result) string { return Lines(r.Findings) }
+func brief(r finding.Result) string { return finding.Lines(r.Findings) }
+
+// passed returns the names of the gates that have judged an app and do not refuse it, in order.
+func passed(r *finding.Report, app string) []string {
+	var names []string
+	for _, result := range r.Results {
+		status := finding.StatusOf(result.About(app))
+		if result.Covers(app) && (status == finding.Passed || status == finding.Warned) {
+			names = append(names, result.Gate)
+		}
+	}
+	return names
+}

@@ -6,11 +6,13 @@ import (
 	"net/url"
 	"path"
 	"strings"
+
+	"github.com/artifactctl/artifactctl/internal/finding"
 )
 
 // findings returns what a command said: lines are of the stream, File is the path that the command named.
-func (o outcome) findings(r *Run) ([]Finding, error) {
-	var findings []Finding
+func (o outcome) findings(r *Run) ([]finding.Finding, error) {
+	var findings []finding.Finding
 	var err error
 	switch r.format() {
 	case Conftest:
@@ -23,12 +25,12 @@ func (o outcome) findings(r *Run) ([]Finding, error) {
 			words: lastLines(o.words), hint: outputHint(r.format())}
 	}
 	for _, f := range findings {
-		if f.Severity == Error {
+		if f.Severity == finding.Error {
 			return findings, nil
 		}
 	}
 	if o.status != 0 {
-		findings = append(findings, Finding{Severity: Error, Rule: ruleRefused, Message: o.message(r.Command[0])})
+		findings = append(findings, finding.Finding{Severity: finding.Error, Rule: ruleRefused, Message: o.message(r.Command[0])})
 	}
 	return findings, nil
 }
@@ -63,7 +65,7 @@ type conftestMessage struct {
 	Message string `json:"msg"`
 }
 
-func fromConftest(output []byte) ([]Finding, error) {
+func fromConftest(output []byte) ([]finding.Finding, error) {
 	var files []conftestFile
 	if err := json.Unmarshal(output, &files); err != nil {
 		return nil, plainJSON(err)
@@ -71,13 +73,13 @@ func fromConftest(output []byte) ([]Finding, error) {
 	if len(files) == 0 {
 		return nil, fmt.Errorf("it has looked at nothing")
 	}
-	var findings []Finding
+	var findings []finding.Finding
 	for _, file := range files {
 		for _, m := range file.Failures {
-			findings = append(findings, Finding{Severity: Error, File: file.Filename, Rule: file.Namespace, Message: clean(m.Message)})
+			findings = append(findings, finding.Finding{Severity: finding.Error, File: file.Filename, Rule: file.Namespace, Message: finding.Clean(m.Message)})
 		}
 		for _, m := range file.Warnings {
-			findings = append(findings, Finding{Severity: Warning, File: file.Filename, Rule: file.Namespace, Message: clean(m.Message)})
+			findings = append(findings, finding.Finding{Severity: finding.Warning, File: file.Filename, Rule: file.Namespace, Message: finding.Clean(m.Message)})
 		}
 	}
 	return findings, nil
@@ -124,7 +126,7 @@ type sarifInputResult struct {
 }
 
 // fromSarif reads results (SARIF 2.1.0, 3.27). The level error is one of ours, any other but none is a warning.
-func fromSarif(output []byte) ([]Finding, error) {
+func fromSarif(output []byte) ([]finding.Finding, error) {
 	var log sarifInput
 	if err := json.Unmarshal(output, &log); err != nil {
 		return nil, plainJSON(err)
@@ -132,7 +134,7 @@ func fromSarif(output []byte) ([]Finding, error) {
 	if log.Version == "" || len(log.Runs) == 0 {
 		return nil, fmt.Errorf("it is a log without a run")
 	}
-	var findings []Finding
+	var findings []finding.Finding
 	for _, run := range log.Runs {
 		levels := map[string]string{}
 		for _, rule := range run.Tool.Driver.Rules {
@@ -148,17 +150,17 @@ func fromSarif(output []byte) ([]Finding, error) {
 }
 
 // finding returns a result as a finding, if it is one: a failure that is not suppressed.
-func (r sarifInputResult) finding(levels map[string]string) (Finding, bool) {
+func (r sarifInputResult) finding(levels map[string]string) (finding.Finding, bool) {
 	level := r.Level
 	if level == "" {
 		level = levels[r.RuleID]
 	}
 	if level == "none" || len(r.Suppressions) > 0 || r.Kind != "" && r.Kind != "fail" {
-		return Finding{}, false
+		return finding.Finding{}, false
 	}
-	f := Finding{Severity: Warning, Rule: clean(r.RuleID), Message: clean(r.Message.Text)}
+	f := finding.Finding{Severity: finding.Warning, Rule: finding.Clean(r.RuleID), Message: finding.Clean(r.Message.Text)}
 	if level == "error" {
-		f.Severity = Error
+		f.Severity = finding.Error
 	}
 	if len(r.Locations) > 0 {
 		place := r.Locations[0].Physical

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/artifactctl/artifactctl/internal/finding"
 )
 
 var (
@@ -91,7 +93,7 @@ func (c call) do(ctx context.Context) (outcome, error) {
 	if ctx.Err() != nil {
 		return outcome{}, context.Cause(ctx)
 	}
-	result := outcome{status: cmd.ProcessState.ExitCode(), words: clean(string(words.bytes())), dropped: words.dropped()}
+	result := outcome{status: cmd.ProcessState.ExitCode(), words: finding.Clean(string(words.bytes())), dropped: words.dropped()}
 	if c.format() != Text {
 		result.stdout = stdout.bytes()
 	}

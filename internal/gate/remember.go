@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/artifactctl/artifactctl/internal/finding"
 	"github.com/artifactctl/artifactctl/internal/render/cache"
 )
 
@@ -42,7 +43,7 @@ func (m *memory) identity(fields []string) cache.Key {
 }
 
 // recall returns the findings of an earlier run by the same judge, if holds says that what it used is as it was.
-func (m *memory) recall(q question, judge cache.Key, holds func([]use) bool) ([]Finding, bool) {
+func (m *memory) recall(q question, judge cache.Key, holds func([]use) bool) ([]finding.Finding, bool) {
 	if m == nil {
 		return nil, false
 	}
@@ -53,7 +54,7 @@ func (m *memory) recall(q question, judge cache.Key, holds func([]use) bool) ([]
 			continue
 		}
 		content, ok := m.cache.Result(key, entry)
-		var findings []Finding
+		var findings []finding.Finding
 		if ok && json.Unmarshal(content, &findings) == nil {
 			return findings, true
 		}
@@ -62,7 +63,7 @@ func (m *memory) recall(q question, judge cache.Key, holds func([]use) bool) ([]
 }
 
 // keep stores findings that refuse nothing.
-func (m *memory) keep(q question, judge cache.Key, uses []use, findings []Finding, cost time.Duration) {
+func (m *memory) keep(q question, judge cache.Key, uses []use, findings []finding.Finding, cost time.Duration) {
 	if m == nil || !keepable(findings) {
 		return
 	}
@@ -77,9 +78,9 @@ func (m *memory) keep(q question, judge cache.Key, uses []use, findings []Findin
 	m.cache.Put(m.key(q), cache.Entry{Renderer: judge, Inputs: inputs, Cost: cost}, content)
 }
 
-func keepable(findings []Finding) bool {
+func keepable(findings []finding.Finding) bool {
 	for _, f := range findings {
-		if f.Severity == Error || f.Broken {
+		if f.Severity == finding.Error || f.Broken {
 			return false
 		}
 	}
@@ -87,7 +88,7 @@ func keepable(findings []Finding) bool {
 }
 
 // identify returns what the results of a kubeconform gate depend on besides the manifests and the schemas.
-func (c *conform) identify(self string, severity Severity) []string {
+func (c *conform) identify(self string, severity finding.Severity) []string {
 	fields := []string{"kubeconform", KubeconformVersion, self, string(severity), c.version,
 		strconv.FormatBool(c.Strict), strconv.FormatBool(c.fleetCRDs), strconv.FormatBool(c.IgnoreMissingSchemas)}
 	for _, list := range [][]string{c.Schemas, c.IgnoreKinds, c.RejectKinds, c.IgnoreFiles} {
@@ -128,11 +129,11 @@ func load(ctx context.Context, app App) ([]crd, error) {
 }
 
 // remember keeps a result: at once when the schemas that were used are known, and else when the run is over.
-func (s *session) remember(g int, q question, uses []use, result Result) {
+func (s *session) remember(g int, q question, uses []use, result finding.Result) {
 	if !s.identities[g].known {
 		return
 	}
-	findings := make([]Finding, len(result.Findings))
+	findings := make([]finding.Finding, len(result.Findings))
 	for i, f := range result.Findings {
 		findings[i] = s.severity(g, f)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/internal/finding"
 )
 
 // counted returns a command that counts its starts, and the count.
@@ -69,7 +70,7 @@ func TestUnchangedFleetRunsNothing(t *testing.T) {
 		t.Errorf("%d results, %d more starts", len(report.Results), starts()-n-1)
 	}
 	for _, r := range report.Results {
-		if !r.Cached || r.Status != Passed {
+		if !r.Cached || r.Status != finding.Passed {
 			t.Errorf("%s of %s: %s, cached %t", r.Gate, r.App, r.Status, r.Cached)
 		}
 	}
@@ -103,7 +104,7 @@ func TestCommandRunsAgain(t *testing.T) {
 		{"content", func(_ *testing.T, _ *Gate, a *App) { *a = manifestApp("web", "a: 2\n") }, true},
 		{"name of the app", func(_ *testing.T, _ *Gate, a *App) { a.Name = "other" }, true},
 		{"name of the gate", func(_ *testing.T, g *Gate, _ *App) { g.Name = "other" }, true},
-		{"severity", func(_ *testing.T, g *Gate, _ *App) { g.Severity = Warning }, true},
+		{"severity", func(_ *testing.T, g *Gate, _ *App) { g.Severity = finding.Warning }, true},
 		{"argument", func(_ *testing.T, g *Gate, _ *App) { g.Run.Command = append(g.Run.Command, "x") }, true},
 		{"scope", func(_ *testing.T, g *Gate, _ *App) { g.Run.Scope = PerFleet }, true},
 		{"value of a variable", func(t *testing.T, _ *Gate, _ *App) { t.Setenv(valueVariable, "new") }, true},
@@ -165,14 +166,14 @@ func TestCommandRunsAgain(t *testing.T) {
 // Refusals and broken gates are judged again each time; warnings are told again each time without running anything.
 func TestWhatIsKept(t *testing.T) {
 	bad := manifestApp("web", "bad: 1\n")
-	for role, status := range map[string]Status{"grep": Refused, "crash": Broken} {
+	for role, status := range map[string]finding.Status{"grep": finding.Refused, "crash": finding.Broken} {
 		gate, starts := counted(t, role)
 		o := Options{Gates: []Gate{gate}, Cache: openCache(t, t.TempDir())}
 		runGates(t, o, bad)
 		if r := runGates(t, o, bad).Results[0]; r.Cached || r.Status != status || starts() != 2 {
 			t.Errorf("%s: %s, cached %t, %d starts", role, r.Status, r.Cached, starts())
 		}
-		o.Gates[0].Severity = Warning
+		o.Gates[0].Severity = finding.Warning
 		runGates(t, o, bad)
 		r := runGates(t, o, bad).Results[0]
 		if want := role == "grep"; r.Cached != want || len(r.Findings) != 1 || r.Findings[0].Source != "apps/web/kustomization.yaml" {
@@ -201,25 +202,25 @@ func TestConformRunsAgain(t *testing.T) {
 		name   string
 		change func(t *testing.T, o *Options, apps []App)
 		again  bool
-		want   Status
+		want   finding.Status
 	}{
-		{"nothing", func(*testing.T, *Options, []App) {}, false, Passed},
+		{"nothing", func(*testing.T, *Options, []App) {}, false, finding.Passed},
 		{"schema that is used", func(t *testing.T, o *Options, _ []App) {
 			writeFile(t, filepath.Join(o.Dir, "schemas/v1.34.1-standalone-strict/configmap-v1.json"), `{"required":["x"]}`)
-		}, true, Refused},
+		}, true, finding.Refused},
 		{"schema that is not used", func(t *testing.T, o *Options, _ []App) {
 			writeFile(t, filepath.Join(o.Dir, "schemas/v1.34.1-standalone-strict/secret-v1.json"), `{}`)
-		}, false, Passed},
+		}, false, finding.Passed},
 		{"definition", func(_ *testing.T, _ *Options, apps []App) {
 			apps[1] = manifestApp("crds", strings.ReplaceAll(widgetCRD, "size", "width"))
-		}, true, Refused},
+		}, true, finding.Refused},
 		{"the same definition elsewhere", func(_ *testing.T, _ *Options, apps []App) {
 			apps[1] = manifestApp("other", custom+configMap)
-		}, false, Passed},
-		{"definition that is gone", func(_ *testing.T, _ *Options, apps []App) { apps[1] = manifestApp("crds", configMap) }, true, Refused},
-		{"no strictness", func(_ *testing.T, o *Options, _ []App) { o.Gates[0].Kubeconform.Strict = false }, true, Passed},
-		{"rejected kind", func(_ *testing.T, o *Options, _ []App) { o.Gates[0].Kubeconform.RejectKinds = []string{"ConfigMap"} }, true, Refused},
-		{"ignored kind", func(_ *testing.T, o *Options, _ []App) { o.Gates[0].Kubeconform.IgnoreKinds = []string{"ConfigMap"} }, true, Passed},
+		}, false, finding.Passed},
+		{"definition that is gone", func(_ *testing.T, _ *Options, apps []App) { apps[1] = manifestApp("crds", configMap) }, true, finding.Refused},
+		{"no strictness", func(_ *testing.T, o *Options, _ []App) { o.Gates[0].Kubeconform.Strict = false }, true, finding.Passed},
+		{"rejected kind", func(_ *testing.T, o *Options, _ []App) { o.Gates[0].Kubeconform.RejectKinds = []string{"ConfigMap"} }, true, finding.Refused},
+		{"ignored kind", func(_ *testing.T, o *Options, _ []App) { o.Gates[0].Kubeconform.IgnoreKinds = []string{"ConfigMap"} }, true, finding.Passed},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -227,7 +228,7 @@ func TestConformRunsAgain(t *testing.T) {
 			gate.Apps = []string{"web"}
 			o := Options{Gates: []Gate{gate}, Dir: schemaDir(t), Cache: openCache(t, t.TempDir())}
 			apps := []App{app, crds}
-			if r := runGates(t, o, apps...).Results[0]; r.Status != Passed || r.Cached {
+			if r := runGates(t, o, apps...).Results[0]; r.Status != finding.Passed || r.Cached {
 				t.Fatalf("first run: %+v", r)
 			}
 			test.change(t, &o, apps)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/internal/finding"
 )
 
 // Names of the variables that a command gets besides those that it lists.
@@ -167,7 +168,7 @@ func (s *sheet) addAll(ctx context.Context, apps []App) error {
 }
 
 // judge runs the command on a sheet and returns what it says. The error says why there is no verdict.
-func (r *Run) judge(ctx context.Context, gate, app string, s *sheet) ([]Finding, error) {
+func (r *Run) judge(ctx context.Context, gate, app string, s *sheet) ([]finding.Finding, error) {
 	stdin, err := os.Open(s.stdin)
 	if err != nil {
 		return nil, err
@@ -208,7 +209,7 @@ type places struct {
 }
 
 // fill makes the line of a finding one of a file, and names the object there.
-func (p *places) fill(f *Finding) {
+func (p *places) fill(f *finding.Finding) {
 	if f.Line <= 0 {
 		f.Line = 0
 		if len(p.begins) == 1 {
@@ -228,6 +229,6 @@ func (p *places) fill(f *Finding) {
 		p.objects[f.File], _ = parse(f.File, p.files[f.File])
 	}
 	if f.Object == "" {
-		f.Object = clean(objectAt(p.objects[f.File], f.Line))
+		f.Object = finding.Clean(objectAt(p.objects[f.File], f.Line))
 	}
 }

@@ -13,26 +13,27 @@ import (
 	"time"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/internal/finding"
 )
 
 const configMap = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n  namespace: web\ndata:\n  color: red\n"
 
 func TestCommandPassesAndRefuses(t *testing.T) {
 	gate := command(t, "grep")
-	if r := runOne(t, gate, manifestApp("web", configMap)); r.Status != Passed || len(r.Findings) != 0 {
+	if r := runOne(t, gate, manifestApp("web", configMap)); r.Status != finding.Passed || len(r.Findings) != 0 {
 		t.Errorf("got %s with %q, want passed", r.Status, brief(r))
 	}
 	bad := manifestApp("web", strings.ReplaceAll(configMap, "red", "bad"))
 	r := runOne(t, gate, bad)
-	if want := "web/manifests.yaml: error: line 7 is bad (grep: refused)\n"; brief(r) != want || r.Status != Refused {
+	if want := "web/manifests.yaml: error: line 7 is bad (grep: refused)\n"; brief(r) != want || r.Status != finding.Refused {
 		t.Errorf("got %s with %q, want %q", r.Status, brief(r), want)
 	}
-	gate.Severity = Warning
+	gate.Severity = finding.Warning
 	report := runGates(t, Options{Gates: []Gate{gate}}, bad)
-	if got := report.Results[0]; got.Status != Warned || got.Findings[0].Severity != Warning || len(report.Blocking("web")) != 0 {
+	if got := report.Results[0]; got.Status != finding.Warned || got.Findings[0].Severity != finding.Warning || len(report.Blocking("web")) != 0 {
 		t.Errorf("got %s with %q of a gate that only warns", got.Status, brief(got))
 	}
-	if got := report.Passed("web"); !slices.Equal(got, []string{"grep"}) {
+	if got := passed(report, "web"); !slices.Equal(got, []string{"grep"}) {
 		t.Errorf("passed %q", got)
 	}
 }
@@ -118,15 +119,15 @@ func TestBrokenCommands(t *testing.T) {
 			}
 			report := runGates(t, Options{Gates: []Gate{gate, command(t, "grep")}}, manifestApp("web", configMap))
 			r := report.Results[0]
-			if r.Status != Broken || len(r.Findings) != 1 {
+			if r.Status != finding.Broken || len(r.Findings) != 1 {
 				t.Fatalf("got %s with %q, want broken", r.Status, brief(r))
 			}
 			f := r.Findings[0]
-			if !f.Broken || f.Severity != Error || f.App != "web" || !strings.Contains(f.Message, test.message) || !strings.Contains(f.Hint, test.hint) {
+			if !f.Broken || f.Severity != finding.Error || f.App != "web" || !strings.Contains(f.Message, test.message) || !strings.Contains(f.Hint, test.hint) {
 				t.Errorf("got %+v, want message %q and hint %q", f, test.message, test.hint)
 			}
-			if len(report.Blocking("web")) != 1 || !slices.Equal(report.Passed("web"), []string{"grep"}) {
-				t.Errorf("blocking %v, passed %v", report.Blocking("web"), report.Passed("web"))
+			if len(report.Blocking("web")) != 1 || !slices.Equal(passed(report, "web"), []string{"grep"}) {
+				t.Errorf("blocking %v, passed %v", report.Blocking("web"), passed(report, "web"))
 			}
 		})
 	}
@@ -135,10 +136,10 @@ func TestBrokenCommands(t *testing.T) {
 // A command that only warns does not keep an app from being published when it is broken, and has not passed it either.
 func TestBrokenWarning(t *testing.T) {
 	gate := command(t, "crash")
-	gate.Severity = Warning
+	gate.Severity = finding.Warning
 	report := runGates(t, Options{Gates: []Gate{gate}}, manifestApp("web", configMap))
-	if r := report.Results[0]; r.Status != Broken || len(report.Blocking("web")) != 0 || len(report.Passed("web")) != 0 {
-		t.Errorf("got %s, blocking %v, passed %v", r.Status, report.Blocking("web"), report.Passed("web"))
+	if r := report.Results[0]; r.Status != finding.Broken || len(report.Blocking("web")) != 0 || len(passed(report, "web")) != 0 {
+		t.Errorf("got %s, blocking %v, passed %v", r.Status, report.Blocking("web"), passed(report, "web"))
 	}
 }
 
@@ -153,7 +154,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	note := filepath.Join(t.TempDir(), "pid")
 	started := time.Now()
 	r = runOne(t, command(t, "leave", note), manifestApp("web", configMap))
-	if r.Status != Passed {
+	if r.Status != finding.Passed {
 		t.Errorf("got %s with %q, want passed", r.Status, brief(r))
 	}
 	if took := time.Since(started); took > 30*time.Second {
@@ -186,7 +187,7 @@ func waitGone(t *testing.T, text string) {
 
 func TestLongRefusalIsCut(t *testing.T) {
 	r := runOne(t, command(t, "many"), manifestApp("web", configMap))
-	if r.Status != Refused || len(r.Findings) != 1 {
+	if r.Status != finding.Refused || len(r.Findings) != 1 {
 		t.Fatalf("got %s", r.Status)
 	}
 	text := r.Findings[0].Message
@@ -266,7 +267,7 @@ func TestFleetCommand(t *testing.T) {
 		if got := report.Blocking(app); len(got) != blocked {
 			t.Errorf("%s: blocked by %v", app, got)
 		}
-		if passed := slices.Contains(report.Passed(app), "conftest"); passed != (app == "good" || app == "odd") {
+		if passed := slices.Contains(passed(report, app), "conftest"); passed != (app == "good" || app == "odd") {
 			t.Errorf("%s: passed %t", app, passed)
 		}
 	}
@@ -309,7 +310,7 @@ func TestCancel(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}()
-	if _, err := newRunner(t, Options{Gates: []Gate{gate}}).Check(ctx, []App{manifestApp("web", configMap)}); !errors.Is(err, context.Canceled) {
+	if _, err := newRunner(t, Options{Gates: []Gate{gate}}).Check(ctx, []App{manifestApp("web", configMap)}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want that it was cancelled", err)
 	}
 }
@@ -320,7 +321,28 @@ func TestContentIsProven(t *testing.T) {
 	app := manifestApp("web", configMap)
 	app.Content = artifact.ContentDigest(artifact.Files{"x": nil})
 	r := runOne(t, gate, app)
-	if r.Status != Broken || !strings.Contains(r.Findings[0].Message, "content does not match") {
+	if r.Status != finding.Broken || !strings.Contains(r.Findings[0].Message, "content does not match") {
 		t.Errorf("got %s with %q", r.Status, brief(r))
+	}
+}
+
+// A log that this program has written can be read as that of a gate.
+func TestSarifRoundTrip(t *testing.T) {
+	said := []finding.Finding{
+		{Gate: "g", App: "a", Severity: finding.Error, Object: "Deployment/web/api", Message: "spec.replicas: got string, want integer"},
+		{Gate: "g", App: "b", Severity: finding.Warning, File: "manifests.yaml", Line: 3, Message: "old"},
+	}
+	content, err := finding.SARIF(&finding.Report{Results: []finding.Result{{Gate: "g", App: "a", Findings: said}}}, "1.2.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := fromSarif(content)
+	if err != nil || len(read) != len(said) {
+		t.Fatalf("%d findings, %v", len(read), err)
+	}
+	for i, f := range said {
+		if read[i].Severity != f.Severity || !strings.Contains(read[i].Message, f.Message) {
+			t.Errorf("finding %d: got %+v", i, read[i])
+		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/internal/finding"
 	"github.com/artifactctl/artifactctl/internal/render/cache"
 )
 
@@ -31,8 +32,6 @@ type Options struct {
 	Concurrency int
 	// Client fetches schemas; nil means one with the usual proxies and 30 seconds for each request.
 	Client *http.Client
-	// Notify is told each result as it comes, one at a time; it may be nil.
-	Notify func(Result)
 }
 
 // Runner runs gates. It is safe for concurrent use.
@@ -72,11 +71,11 @@ func New(o Options) (*Runner, error) {
 
 func check(g Gate) (checked, error) {
 	c := checked{Gate: g}
-	c.Severity = cmp.Or(g.Severity, Error)
+	c.Severity = cmp.Or(g.Severity, finding.Error)
 	if g.Name == "" {
 		return c, errors.New("it has no name")
 	}
-	if c.Severity != Error && c.Severity != Warning {
+	if c.Severity != finding.Error && c.Severity != finding.Warning {
 		return c, fmt.Errorf("unknown severity %q", g.Severity)
 	}
 	if (g.Kubeconform == nil) == (g.Run == nil) {
@@ -92,7 +91,9 @@ func check(g Gate) (checked, error) {
 
 func (c checked) fleet() bool { return c.Run != nil && c.Run.scope() == PerFleet }
 
-func (c checked) looksAt(app string) bool { return c.Apps == nil || slices.Contains(c.Apps, app) }
+func (c checked) looksAt(app App) bool {
+	return !app.Background && (c.Apps == nil || slices.Contains(c.Apps, app.Name))
+}
 
 // load returns the files of an app. Files with another content than was announced are an error.
 func (a App) load(ctx context.Context) (artifact.Files, error) {
@@ -107,15 +108,16 @@ func (a App) load(ctx context.Context) (artifact.Files, error) {
 }
 
 // Check has every gate look at all of its apps. No gate stops another: what goes wrong in one is its finding. The error
-// is for what concerns the whole run: a context that is done, files that cannot be had.
-func (r *Runner) Check(ctx context.Context, apps []App) (*Report, error) {
+// is for what concerns the whole run: a context that is done, files that cannot be had. tell is called with each result
+// as it comes, one at a time; it may be nil.
+func (r *Runner) Check(ctx context.Context, apps []App, tell func(finding.Result)) (*finding.Report, error) {
 	scratch, err := os.MkdirTemp("", "artifactctl-gates-")
 	if err != nil {
 		return nil, fmt.Errorf("run gates: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(scratch) }()
 	c := &session{
-		Runner: r, scratch: scratch, memory: newMemory(r.options.Cache), apps: apps, report: &Report{},
+		Runner: r, tell: tell, scratch: scratch, memory: newMemory(r.options.Cache), apps: apps, report: &finding.Report{},
 		slots:  make(chan struct{}, r.options.Concurrency),
 		judges: &judges{scratch: scratch, known: map[string]func() (*judge, error){}},
 		schemas: &schemas{dir: r.options.Dir, fetch: r.fetch, cache: r.options.Cache,
@@ -136,12 +138,13 @@ func (r *Runner) Check(ctx context.Context, apps []App) (*Report, error) {
 // session is one call of Check.
 type session struct {
 	*Runner
+	tell       func(finding.Result)
 	scratch    string
 	memory     *memory
 	schemas    *schemas
 	judges     *judges
 	apps       []App
-	report     *Report
+	report     *finding.Report
 	byApp      [][]int    // by app: gates that look at it, and in the same order
 	slotsOf    [][]int    // the indices of their results
 	fleetSlots []int      // by gate: index of its result, -1 when it looks at apps one by one, or at none
@@ -156,7 +159,7 @@ type session struct {
 type pending struct {
 	gate     int
 	question question
-	findings []Finding
+	findings []finding.Finding
 	cost     time.Duration
 }
 
@@ -165,9 +168,9 @@ func (s *session) lay() {
 	s.byApp, s.slotsOf = make([][]int, len(s.apps)), make([][]int, len(s.apps))
 	for i, app := range s.apps {
 		for g, gate := range s.gates {
-			if !gate.fleet() && gate.looksAt(app.Name) {
+			if !gate.fleet() && gate.looksAt(app) {
 				s.byApp[i], s.slotsOf[i] = append(s.byApp[i], g), append(s.slotsOf[i], len(s.report.Results))
-				s.report.Results = append(s.report.Results, Result{Gate: gate.Name, App: app.Name})
+				s.report.Results = append(s.report.Results, finding.Result{Gate: gate.Name, App: app.Name})
 			}
 		}
 	}
@@ -176,13 +179,13 @@ func (s *session) lay() {
 		s.fleetSlots[g] = -1
 		var names []string
 		for _, app := range s.apps {
-			if gate.looksAt(app.Name) {
+			if gate.looksAt(app) {
 				names = append(names, app.Name)
 			}
 		}
 		if gate.fleet() && len(names) > 0 {
 			s.fleetSlots[g] = len(s.report.Results)
-			s.report.Results = append(s.report.Results, Result{Gate: gate.Name, Apps: names})
+			s.report.Results = append(s.report.Results, finding.Result{Gate: gate.Name, Apps: names})
 		}
 	}
 }

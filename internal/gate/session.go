@@ -10,11 +10,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/internal/finding"
 	"github.com/artifactctl/artifactctl/internal/render/cache"
 )
-
-// ruleBroken is the rule of findings that say why a gate could not judge.
-const ruleBroken = "broken"
 
 // identity is what the results of a gate depend on besides what it looks at; known is false when nobody can say.
 type identity struct {
@@ -54,7 +52,7 @@ func (s *session) app(ctx context.Context, i int) error {
 	var pending []int // indices in byApp[i]
 	for n, g := range s.byApp[i] {
 		if findings, ok := s.recall(ctx, g, s.questionOf(g, app)); ok {
-			s.finish(s.slotsOf[i][n], g, Result{Cached: true, Findings: findings})
+			s.finish(s.slotsOf[i][n], g, finding.Result{Cached: true, Findings: findings})
 			continue
 		}
 		pending = append(pending, n)
@@ -65,11 +63,11 @@ func (s *session) app(ctx context.Context, i int) error {
 	files, err := app.load(ctx)
 	if err != nil {
 		for _, n := range pending {
-			s.finish(s.slotsOf[i][n], s.byApp[i][n], Result{Findings: []Finding{broken(err)}})
+			s.finish(s.slotsOf[i][n], s.byApp[i][n], finding.Result{Findings: []finding.Finding{broken(err)}})
 		}
 		return ctx.Err()
 	}
-	results := make([]Result, len(pending))
+	results := make([]finding.Result, len(pending))
 	group, ctx := errgroup.WithContext(ctx)
 	for k, n := range pending {
 		group.Go(func() error {
@@ -107,7 +105,7 @@ func (s *session) questionOf(g int, app App) question {
 	return question{gate: s.gates[g].Name, subject: "app " + app.Name, content: app.Content}
 }
 
-func (s *session) recall(ctx context.Context, g int, q question) ([]Finding, bool) {
+func (s *session) recall(ctx context.Context, g int, q question) ([]finding.Finding, bool) {
 	if !s.identities[g].known {
 		return nil, false
 	}
@@ -127,9 +125,9 @@ func (q question) app() string {
 }
 
 // judgeApp has one gate look at one app. The error is that of a context that is done.
-func (s *session) judgeApp(ctx context.Context, g int, app App, files artifact.Files) (Result, error) {
+func (s *session) judgeApp(ctx context.Context, g int, app App, files artifact.Files) (finding.Result, error) {
 	gate, started := s.gates[g], time.Now()
-	var findings []Finding
+	var findings []finding.Finding
 	var uses []use
 	var troubles []error
 	if gate.conform != nil {
@@ -140,18 +138,18 @@ func (s *session) judgeApp(ctx context.Context, g int, app App, files artifact.F
 		findings = all
 	}
 	if ctx.Err() != nil {
-		return Result{}, context.Cause(ctx)
+		return finding.Result{}, context.Cause(ctx)
 	}
 	for _, trouble := range troubles {
 		findings = append(findings, broken(trouble))
 	}
-	result := Result{Duration: time.Since(started), Findings: findings}
+	result := finding.Result{Duration: time.Since(started), Findings: findings}
 	s.remember(g, s.questionOf(g, app), uses, result)
 	return result, nil
 }
 
 // command runs a command on one app.
-func (s *session) command(ctx context.Context, gate checked, app App, files artifact.Files) ([]Finding, error) {
+func (s *session) command(ctx context.Context, gate checked, app App, files artifact.Files) ([]finding.Finding, error) {
 	places := shownTo(files)
 	sheet, err := sheetOf(s.scratch, places.content)
 	if err != nil {
@@ -178,15 +176,15 @@ func names(given, file string) bool {
 }
 
 // severity fits a finding to its gate: what the gate calls an error is one only if the gate may refuse.
-func (s *session) severity(g int, f Finding) Finding {
-	if f.Severity != Warning {
+func (s *session) severity(g int, f finding.Finding) finding.Finding {
+	if f.Severity != finding.Warning {
 		f.Severity = s.gates[g].Severity
 	}
 	return f
 }
 
 // finish puts a result in its place.
-func (s *session) finish(slot, g int, result Result) {
+func (s *session) finish(slot, g int, result finding.Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	to := &s.report.Results[slot]
@@ -199,14 +197,14 @@ func (s *session) finish(slot, g int, result Result) {
 		s.point(&f)
 		result.Findings[i] = f
 	}
-	to.Status, to.Cached, to.Duration, to.Findings = statusOf(result.Findings), result.Cached, result.Duration, result.Findings
-	if s.options.Notify != nil {
-		s.options.Notify(*to)
+	to.Status, to.Cached, to.Duration, to.Findings = finding.StatusOf(result.Findings), result.Cached, result.Duration, result.Findings
+	if s.tell != nil {
+		s.tell(*to)
 	}
 }
 
 // point names the place in the repository where people should look.
-func (s *session) point(f *Finding) {
+func (s *session) point(f *finding.Finding) {
 	f.Source, f.SourceLine = s.options.File, 0
 	for _, app := range s.apps {
 		switch {
@@ -220,8 +218,8 @@ func (s *session) point(f *Finding) {
 }
 
 // broken makes a finding of the reason why a gate could not judge.
-func broken(err error) Finding {
-	f := Finding{Rule: ruleBroken, Message: clean(err.Error()), Broken: true}
+func broken(err error) finding.Finding {
+	f := finding.Finding{Rule: finding.RuleBroken, Message: finding.Clean(err.Error()), Broken: true}
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) {
 		f.Hint = hinted.Hint()

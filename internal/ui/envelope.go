@@ -57,7 +57,7 @@ type AppResult struct {
 
 // FailureResult is why an app failed, and what to do.
 type FailureResult struct {
-	Stage   engine.Stage `json:"stage" jsonschema:"enum=render,enum=compare,enum=copy,enum=push,enum=sign,enum=attach,enum=check,enum=tag,enum=prune"`
+	Stage   engine.Stage `json:"stage" jsonschema:"enum=render,enum=gate,enum=compare,enum=copy,enum=push,enum=sign,enum=attach,enum=check,enum=tag,enum=prune"`
 	Message string       `json:"message"`
 	Hints   []string     `json:"hints,omitempty"`
 	// Interrupted is true when the app has no failure of its own: the run was stopped before it was through.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/artifactctl/artifactctl/internal/engine"
+	"github.com/artifactctl/artifactctl/internal/finding"
 )
 
 // maxAnnotations is how many of each level a runner shows for a step.
@@ -19,7 +20,9 @@ func (u *UI) annotate(r *engine.Report) {
 	}
 	var errors, warnings []string
 	for _, a := range r.Apps {
-		if f := a.Failure; f != nil && !interrupted(f.Err) {
+		refusals, notes := gateCommands(a, u.hide)
+		errors, warnings = append(errors, refusals...), append(warnings, notes...)
+		if f := a.Failure; f != nil && !interrupted(f.Err) && len(refusals) == 0 {
 			text := clip(u.hide(f.Message), 3000)
 			for _, h := range Hints(f.Err) {
 				text += "\nhint: " + h
@@ -33,6 +36,21 @@ func (u *UI) annotate(r *engine.Report) {
 	for _, c := range append(bounded(errors, "error"), bounded(warnings, "warning")...) {
 		_, _ = io.WriteString(u.stderr, c)
 	}
+}
+
+// gateCommands are the findings of gates about an app, at their places in the repository.
+func gateCommands(a engine.AppReport, hide func(string) string) (errors, warnings []string) {
+	for _, g := range a.Gates {
+		for _, f := range g.Findings {
+			text := hide(finding.Annotations([]finding.Finding{f}))
+			if f.Severity == finding.Error {
+				errors = append(errors, text)
+			} else {
+				warnings = append(warnings, text)
+			}
+		}
+	}
+	return errors, warnings
 }
 
 // bounded keeps what a runner would show, and says how much there is besides.

@@ -129,6 +129,9 @@ func tableRow(kind Kind, a engine.AppReport) string {
 			notes += "<br>…"
 		}
 	}
+	if n := len(remarks(a)); n > 0 {
+		notes += fmt.Sprintf("<br>⚠️ %s of gates", plural(n, "warning"))
+	}
 	return fmt.Sprintf("| %s | %s%s | %s | %s | %s |\n", mark, cell(code(a.App)), notes, word, cell(code(detail)), cell(strings.Join(tags, " ")))
 }
 

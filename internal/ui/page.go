@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/artifactctl/artifactctl/internal/engine"
+	"github.com/artifactctl/artifactctl/internal/finding"
 )
 
 // Bounds of text output. Whoever wants all of it asks for JSON.
@@ -65,6 +66,26 @@ func (p *page) warnings(a engine.AppReport) {
 		}
 		p.message(4, p.palette.yellow("warning:"), w)
 	}
+	for i, f := range remarks(a) {
+		if i == maxWarnings {
+			p.line(4, p.palette.yellow("… and more that gates say; artifactctl gate shows it"))
+			return
+		}
+		p.message(4, p.palette.yellow("gate:"), strings.TrimSpace(finding.Lines([]finding.Finding{f})))
+	}
+}
+
+// remarks are what gates say about an app without refusing it. What refuses an app is in its failure.
+func remarks(a engine.AppReport) []finding.Finding {
+	var out []finding.Finding
+	for _, g := range a.Gates {
+		for _, f := range g.Findings {
+			if f.Severity == finding.Warning {
+				out = append(out, f)
+			}
+		}
+	}
+	return out
 }
 
 // message writes a text of perhaps many lines, bounded, later lines further in than the first.

@@ -33,7 +33,7 @@ func (p *page) plan(r *engine.Report) {
 
 // nothingToTell reports an app that needs no entry.
 func nothingToTell(a engine.AppReport) bool {
-	return (a.Change == engine.Unchanged || a.Change == "") && !a.Pushed && !a.Signed && len(a.Warnings) == 0 &&
+	return (a.Change == engine.Unchanged || a.Change == "") && !a.Pushed && !a.Signed && len(a.Warnings)+len(remarks(a)) == 0 &&
 		len(tagNames(a, engine.TagMove, engine.TagMoved, engine.TagSuperseded)) == 0
 }
 

@@ -47,7 +47,9 @@ func outcome(a engine.AppReport) string {
 	return "unchanged"
 }
 
-func nothingDone(a engine.AppReport) bool { return outcome(a) == "unchanged" && len(a.Warnings) == 0 }
+func nothingDone(a engine.AppReport) bool {
+	return outcome(a) == "unchanged" && len(a.Warnings)+len(remarks(a)) == 0
+}
 
 func (p *page) done(a engine.AppReport) {
 	mark, paint := "✓", p.palette.green

@@ -33,7 +33,11 @@ func documents() []document {
 		},
 		{
 			file: "report.v1.schema.json", title: "result of artifactctl plan and publish", value: ui.Envelope{}, tag: "json",
-			comments: []string{"internal/ui", "internal/engine", "internal/changes"},
+			comments: []string{"internal/ui", "internal/engine", "internal/changes", "internal/finding"},
+		},
+		{
+			file: "gates.v1.schema.json", title: "result of artifactctl gate", value: ui.GatesEnvelope{}, tag: "json",
+			comments: []string{"internal/ui", "internal/engine", "internal/finding"},
 		},
 		{
 			file: "verification.v1.schema.json", title: "result of artifactctl verify", value: ui.VerificationEnvelope{}, tag: "json",

@@ -45,6 +45,7 @@ func (g *generator) refinePublish(root *jsonschema.Schema) error {
 	root.Definitions["Environment"] = overlay
 	delete(root.Definitions, "Paths")
 	delete(root.Definitions, "Paths"+suffix)
+	delete(root.Definitions, "Words")
 	crossRules(root.Definitions)
 	return nil
 }
@@ -61,7 +62,7 @@ func refineAll(s *jsonschema.Schema, defs jsonschema.Definitions, t reflect.Type
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		below := sf.Type
-		if below.Kind() == reflect.Slice || below.Kind() == reflect.Map {
+		if below.Kind() == reflect.Slice || below.Kind() == reflect.Map || below.Kind() == reflect.Pointer {
 			below = below.Elem()
 		}
 		if below.Kind() != reflect.Struct || below == reflect.TypeFor[config.Environment]() {
@@ -89,7 +90,7 @@ func refineAll(s *jsonschema.Schema, defs jsonschema.Definitions, t reflect.Type
 func refineField(p *jsonschema.Schema, sf reflect.StructField, overlay bool) error {
 	fixed := sf.Tag.Get("koanf") == "version" || sf.Tag.Get("check") == "reference"
 	switch {
-	case sf.Type == reflect.TypeFor[config.Paths]():
+	case sf.Type == reflect.TypeFor[config.Paths](), sf.Type == reflect.TypeFor[config.Words]():
 		union(p, sf)
 	case sf.Type == reflect.TypeFor[time.Duration]():
 		p.Type = "string"
@@ -137,12 +138,12 @@ func restrict(p *jsonschema.Schema, rule string, variables bool) {
 	}
 }
 
-// union is one path or a list of them.
+// union is one string or a list of them.
 func union(p *jsonschema.Schema, sf reflect.StructField) {
 	one := &jsonschema.Schema{Type: "string"}
 	restrict(one, sf.Tag.Get("check"), true)
 	least := uint64(1)
-	many := &jsonschema.Schema{Type: "array", Items: one, MinItems: &least, UniqueItems: true}
+	many := &jsonschema.Schema{Type: "array", Items: one, MinItems: &least, UniqueItems: sf.Type == reflect.TypeFor[config.Paths]()}
 	p.Ref, p.Type, p.Items, p.OneOf = "", "", nil, []*jsonschema.Schema{one, many}
 }
 

@@ -1,4 +1,4 @@
-package gate
+package finding
 
 import (
 	"bytes"
@@ -102,23 +102,6 @@ func TestEmptyReport(t *testing.T) {
 	}
 }
 
-// Our own log can be read as that of a gate.
-func TestSarifRoundTrip(t *testing.T) {
-	content, err := SARIF(sample(), "1.2.3")
-	if err != nil {
-		t.Fatal(err)
-	}
-	findings, err := fromSarif(content)
-	if err != nil || len(findings) != len(sample().Findings()) {
-		t.Fatalf("%d findings, %v", len(findings), err)
-	}
-	for i, f := range sample().Findings() {
-		if findings[i].Severity != f.Severity || !strings.Contains(findings[i].Message, f.Message) {
-			t.Errorf("finding %d: got %+v", i, findings[i])
-		}
-	}
-}
-
 // The fingerprint of a finding stays when lines move.
 func TestFingerprint(t *testing.T) {
 	f := sample().Results[0].Findings[0]
@@ -137,7 +120,7 @@ func TestFingerprint(t *testing.T) {
 func TestHostileMessages(t *testing.T) {
 	r := &Report{Results: []Result{{Gate: "g", App: "a", Status: Refused, Findings: []Finding{{
 		Gate: "g", App: "a", Severity: Error, Source: "x,y:z\n::error::",
-		Message: clean("one\n::stop-commands::x\r\n\x1b[31m]]>&\x00\xff " + strings.Repeat("ä", maxAnnotation)),
+		Message: Clean("one\n::stop-commands::x\r\n\x1b[31m]]>&\x00\xff " + strings.Repeat("ä", maxAnnotation)),
 	}}}}}
 	text := Annotations(r.Findings())
 	if strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "::error file=x%2Cy%3Az%0A%3A%3Aerror%3A%3A,title=a%3A g::one%0A::stop-commands::x%0A") {
@@ -152,5 +135,24 @@ func TestHostileMessages(t *testing.T) {
 	}
 	if err := xml.Unmarshal(junit, &struct{}{}); err != nil {
 		t.Errorf("JUnit: %v", err)
+	}
+}
+
+func TestClean(t *testing.T) {
+	tests := map[string]string{
+		"plain\n":                                  "plain",
+		"\x1b[31mred\x1b[0m and \x1b[1;4mbold":     "red and bold",
+		"a\x1b]8;;http://x\x07link\x1b]8;;\x1b\\b": "alinkb",
+		"a\r\nb\x00\x07\tc":                        "a\nb\tc",
+		"\xff\xfe":                                 "\uFFFD",
+		"cut \x1b[3":                               "cut",
+		"cut \x1b":                                 "cut",
+		"\x1b(Bx":                                  "Bx",
+		"\u009b31mx":                               "31mx",
+	}
+	for in, want := range tests {
+		if got := Clean(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
 	}
 }

@@ -1,4 +1,4 @@
-package gate
+package finding
 
 import (
 	"encoding/xml"
@@ -97,7 +97,7 @@ func caseOf(result Result) junitCase {
 			c.File = f.Source
 		}
 	}
-	text := clean(Lines(result.Findings)) // CDATA cannot escape what XML does not allow
+	text := Clean(Lines(result.Findings)) // CDATA cannot escape what XML does not allow
 	if text != "" {
 		text += "\n"
 	}

@@ -1,4 +1,4 @@
-package gate
+package finding
 
 import (
 	"fmt"
@@ -6,9 +6,9 @@ import (
 	"unicode"
 )
 
-// clean makes words of others fit to be shown: valid UTF-8, without escape sequences of terminals, carriage returns and
+// Clean makes words of others fit to be shown: valid UTF-8, without escape sequences of terminals, carriage returns and
 // other control characters.
-func clean(text string) string {
+func Clean(text string) string {
 	var b strings.Builder
 	runes := []rune(strings.ToValidUTF8(text, "\uFFFD"))
 	for i := 0; i < len(runes); i++ {

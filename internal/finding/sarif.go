@@ -1,4 +1,4 @@
-package gate
+package finding
 
 import (
 	"bytes"
@@ -145,7 +145,7 @@ func describe(id string) string {
 	switch {
 	case !named:
 		return "gate " + gate
-	case rule == ruleBroken:
+	case rule == RuleBroken:
 		return "gate " + gate + " could not judge"
 	}
 	return "gate " + gate + ", rule " + rule
