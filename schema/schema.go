@@ -20,6 +20,8 @@ var (
 	promotion string
 	//go:embed pruning.v1.schema.json
 	pruning string
+	//go:embed generation.v1.schema.json
+	generation string
 )
 
 // Publish returns the JSON Schema (draft 2020-12) of publish.yaml. The caller may change the bytes.
@@ -42,3 +44,6 @@ func Promotion() []byte { return []byte(promotion) }
 
 // Pruning returns the JSON Schema of what prune prints with -o json. The caller may change the bytes.
 func Pruning() []byte { return []byte(pruning) }
+
+// Generation returns the JSON Schema of what generate prints with -o json. The caller may change the bytes.
+func Generation() []byte { return []byte(generation) }

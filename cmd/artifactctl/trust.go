@@ -45,6 +45,16 @@ func checkTrust(cfg *config.Config) error {
 }
 
 func trustedKeys(cfg *config.Config) (*attest.Policy, error) {
+	pems, err := publicKeys(cfg)
+	if err != nil || len(pems) == 0 {
+		return nil, err
+	}
+	policy, err := attest.KeyPolicy(pems...)
+	return &policy, err
+}
+
+// publicKeys reads the keys that the active signer's trust names, and refuses what Flux could not verify with.
+func publicKeys(cfg *config.Config) ([][]byte, error) {
 	var pems [][]byte
 	for _, path := range cfg.Signers[cfg.Signer].Trust.PublicKey {
 		text, err := readTrust(cfg, "publicKey", path, "artifactctl keygen makes a pair; a signer's public key can be exported from its service")
@@ -56,11 +66,7 @@ func trustedKeys(cfg *config.Config) (*attest.Policy, error) {
 		}
 		pems = append(pems, text)
 	}
-	if len(pems) == 0 {
-		return nil, nil
-	}
-	policy, err := attest.KeyPolicy(pems...)
-	return &policy, err
+	return pems, nil
 }
 
 // namedRoot reads the trusted root that trust names as a file; none when it does not.

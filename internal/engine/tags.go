@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -90,6 +91,35 @@ func (t TagRules) baseline(app string, s Source) (string, error) {
 	}
 	return "", nil
 }
+
+// Follow returns the rolling tag that consumers of an app follow: that of a branch or, for no branch, the only one that
+// needs none.
+func (t TagRules) Follow(app, branch string) (string, error) {
+	if branch != "" {
+		template, ok := t.rolling(branch)
+		if !ok {
+			return "", fmt.Errorf("branch %q has no rolling tag", branch)
+		}
+		return expand(template, app, Source{Branch: branch})
+	}
+	var tags []string
+	for _, branch := range sortedKeys(t.Rolling) {
+		if tag, err := expand(t.Rolling[branch], app, Source{}); err == nil && !slices.Contains(tags, tag) {
+			tags = append(tags, tag)
+		}
+	}
+	switch len(tags) {
+	case 0:
+		return "", errors.New("there is no rolling tag that is the same for all branches")
+	case 1:
+		return tags[0], nil
+	}
+	return "", fmt.Errorf("there is more than one rolling tag: %s", strings.Join(tags, ", "))
+}
+
+// Ranges reports whether consumers can follow releases by a range of versions: whether release tags are the versions
+// themselves, or these after a v.
+func (t TagRules) Ranges() bool { return t.Release == "{version}" || t.Release == "v{version}" }
 
 // wanted lists the tags of an app in the order in which they move: immutable ones first, the rolling one last.
 // fresh says that the app's artifact is of this very commit, and not an older one that is kept.

@@ -52,6 +52,10 @@ func documents() []document {
 			comments: []string{"internal/ui", "internal/engine"},
 		},
 		{
+			file: "generation.v1.schema.json", title: "result of artifactctl generate", value: ui.GenerationEnvelope{}, tag: "json",
+			comments: []string{"internal/ui", "internal/flux/generate"},
+		},
+		{
 			file: "status.v1.schema.json", title: "result of artifactctl status", value: ui.StatusEnvelope{}, tag: "json",
 			comments: []string{"internal/ui", "internal/engine"},
 		},

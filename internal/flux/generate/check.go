@@ -43,8 +43,24 @@ func checkOptions(o Options, add report) {
 			add("%s %s: it must be positive", what, d)
 		}
 	}
+	checkAuthority(o.CA, add)
 	if o.RetryInterval < 0 {
 		add("retry interval %s: it must be positive", o.RetryInterval)
+	}
+}
+
+// checkAuthority lets certificates through, and nothing that might be secret.
+func checkAuthority(text []byte, add report) {
+	for len(bytes.TrimSpace(text)) > 0 {
+		block, rest := pem.Decode(text)
+		if block == nil || block.Type != "CERTIFICATE" {
+			add("certificate authority: it holds something else than PEM blocks of type CERTIFICATE")
+			return
+		}
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+			add("certificate authority: %w", err)
+		}
+		text = rest
 	}
 }
 

@@ -59,10 +59,12 @@ type Options struct {
 	NoWait         bool          // turns wait off: apps are ready before their objects are; the bootstrap never waits
 	PullSecret     string        // optional: Secret with registry credentials
 	CertSecret     string        // optional: Secret with the registry's CA or a client certificate
+	CA             []byte        // optional: certificates (PEM) of the registry's CA; makes CertSecret, by default registry-ca
 	Provider       string        // optional: aws, azure or gcp, for registries that trust the cluster's own identity
 	ServiceAccount string        // optional: whom kustomize-controller impersonates while applying
 	KeySecret      string        // signing-keys
 	RootSecret     string        // sigstore-trusted-root
+	Legacy         bool          // signatures are stored in cosign's older form, too, which every Flux reads
 	Trust          Trust
 }
 
@@ -101,6 +103,9 @@ func drafts(apps []App, o Options) []draft {
 	if len(o.Trust.TrustedRoot) > 0 {
 		all = append(all, rootFile(o))
 	}
+	if len(o.CA) > 0 {
+		all = append(all, authorityFile(o))
+	}
 	bootstrap := map[string]bool{}
 	for _, a := range apps {
 		bootstrap[a.Name] = a.Bootstrap
@@ -138,6 +143,9 @@ func withDefaults(o Options) Options {
 	set(&o.Namespace, "flux-system")
 	set(&o.KeySecret, "signing-keys")
 	set(&o.RootSecret, "sigstore-trusted-root")
+	if len(o.CA) > 0 {
+		set(&o.CertSecret, "registry-ca")
+	}
 	if o.Interval == 0 {
 		o.Interval = 10 * time.Minute
 	}

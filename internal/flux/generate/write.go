@@ -44,7 +44,7 @@ func appFile(a App, o Options) draft {
 	switch {
 	case len(o.Trust.TrustedRoot) > 0:
 		comment += "# Needs Flux 2.9: trustedRootSecretRef.\n"
-	default:
+	case !o.Legacy:
 		comment += "# Needs Flux 2.8 for signatures that are stored as bundles.\n"
 	}
 	if a.Bootstrap {
@@ -153,6 +153,13 @@ func rootFile(o Options) draft {
 	data.put("trusted_root.json", literal(o.Trust.TrustedRoot))
 	comment := generatedBy + "# The authorities and logs of a private Sigstore. Nothing here is secret.\n"
 	return draft{"trusted-root.yaml", comment, []*yaml.Node{object("v1", "Secret", o.RootSecret, o.Namespace, "stringData", data)}}
+}
+
+func authorityFile(o Options) draft {
+	data := mapping()
+	data.put("ca.crt", literal(o.CA))
+	comment := generatedBy + "# The authority of the registry's certificate. Nothing here is secret.\n"
+	return draft{"registry-ca.yaml", comment, []*yaml.Node{object("v1", "Secret", o.CertSecret, o.Namespace, "stringData", data)}}
 }
 
 func indexFile(drafts []draft) draft {
