@@ -22,6 +22,8 @@ var (
 	pruning string
 	//go:embed generation.v1.schema.json
 	generation string
+	//go:embed audit.v1.schema.json
+	audit string
 )
 
 // Publish returns the JSON Schema (draft 2020-12) of publish.yaml. The caller may change the bytes.
@@ -47,3 +49,6 @@ func Pruning() []byte { return []byte(pruning) }
 
 // Generation returns the JSON Schema of what generate prints with -o json. The caller may change the bytes.
 func Generation() []byte { return []byte(generation) }
+
+// Audit returns the JSON Schema of what audit prints with -o json. The caller may change the bytes.
+func Audit() []byte { return []byte(audit) }

@@ -101,7 +101,7 @@ func (s *session) fluxOptions(ctx context.Context, f fluxFlags) (generate.Option
 		Legacy: s.cfg.Signature.Format != config.FormatBundle,
 	}
 	var err error
-	if o.Trust, err = s.fluxTrust(ctx); err != nil {
+	if o.Trust, err = s.fluxTrust(ctx, true); err != nil {
 		return o, err
 	}
 	tls := s.cfg.Registry.TLS
@@ -120,7 +120,8 @@ func (s *session) fluxOptions(ctx context.Context, f fluxFlags) (generate.Option
 
 // fluxTrust is what the cluster checks signatures against: the trust of the active signer, and nothing else. What a
 // signer reports of itself is good enough for a plan, but not for a cluster.
-func (s *session) fluxTrust(ctx context.Context) (generate.Trust, error) {
+// Without fetch the trusted root is left out where only the network knows it.
+func (s *session) fluxTrust(ctx context.Context, fetch bool) (generate.Trust, error) {
 	signer, err := s.cfg.ActiveSigner()
 	if err != nil {
 		return generate.Trust{}, err
@@ -142,7 +143,7 @@ func (s *session) fluxTrust(ctx context.Context) (generate.Trust, error) {
 		return out, nil
 	}
 	root, err := namedRoot(s.cfg)
-	if err == nil && root == nil && trust.TUFRoot != "" { // clusters ask no TUF mirror of one's own
+	if err == nil && root == nil && trust.TUFRoot != "" && fetch { // clusters ask no TUF mirror of one's own
 		root, err = s.fetchRoot(ctx)
 	}
 	if err == nil && root != nil {

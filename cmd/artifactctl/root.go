@@ -113,7 +113,7 @@ Exit codes: 0 done or nothing to do, 1 some app failed, 2 changes found (plan --
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(
 		p.initCommand(), p.checkCommand(), p.schemaCommand(), p.renderCommand(), p.planCommand(), p.publishCommand(),
-		p.verifyCommand(), p.statusCommand(), p.gateCommand(), p.promoteCommand(), p.pruneCommand(), p.generateCommand(), p.reportCommand(), p.keygenCommand(), p.pluginsCommand(), p.cacheCommand(), p.configCommand(), p.versionCommand(), p.workerCommand(),
+		p.verifyCommand(), p.statusCommand(), p.gateCommand(), p.promoteCommand(), p.pruneCommand(), p.generateCommand(), p.auditCommand(), p.reportCommand(), p.keygenCommand(), p.pluginsCommand(), p.cacheCommand(), p.configCommand(), p.versionCommand(), p.workerCommand(),
 	)
 	return root
 }

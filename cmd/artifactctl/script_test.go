@@ -71,6 +71,7 @@ func TestScripts(t *testing.T) {
 			"commit":   commitCommand,
 			"validate": validateCommand,
 			"tuf":      tufCommand,
+			"upstream": upstreamCommand,
 		},
 	})
 }

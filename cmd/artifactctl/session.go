@@ -225,6 +225,11 @@ func (s *session) differ() engine.Differ {
 
 // summarizeForCI writes what the CI job's page shows, where the CI asks for it. It never fails a run.
 func (s *session) summarizeForCI(kind ui.Kind, r *engine.Report) {
+	s.appendSummary(func() []byte { return s.ui.Markdown(kind, r, ui.SummaryLimit) })
+}
+
+// appendSummary is summarizeForCI for any text.
+func (s *session) appendSummary(text func() []byte) {
 	file := s.getenv("GITHUB_STEP_SUMMARY")
 	if file == "" || strings.TrimSpace(s.getenv("GITHUB_ACTIONS")) == "" {
 		return
@@ -235,7 +240,7 @@ func (s *session) summarizeForCI(kind ui.Kind, r *engine.Report) {
 		return
 	}
 	defer func() { _ = f.Close() }()
-	if _, err := f.Write(s.ui.Markdown(kind, r, ui.SummaryLimit)); err != nil {
+	if _, err := f.Write(text()); err != nil {
 		s.warn(fmt.Sprintf("the job summary cannot be written: %v", err))
 	}
 }

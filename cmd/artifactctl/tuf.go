@@ -32,14 +32,23 @@ func (s *session) fetchRoot(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	root, err := s.fetchRootOf(ctx, r)
+	if err != nil {
+		err = fmt.Errorf("%s: signers.%s.trust: fetch the trusted root: %w", s.cfg.File, s.cfg.Signer, err)
+		return nil, adviseRoot(ctx, err, s.cfg.Signers[s.cfg.Signer].Trust)
+	}
+	return root, nil
+}
+
+// fetchRootOf asks a TUF repository; the zero one is that of the public Sigstore.
+func (s *session) fetchRootOf(ctx context.Context, r sigstoretuf.Repository) ([]byte, error) {
 	client := newTUFClient()
 	defer client.HTTPClient.CloseIdleConnections()
 	r.Cache = s.tufCache()
 	r.Get = func(ctx context.Context, url string) ([]byte, error) { return download(ctx, client, url) }
 	m, err := r.Fetch(ctx)
 	if err != nil {
-		err = fmt.Errorf("%s: signers.%s.trust: fetch the trusted root: %w", s.cfg.File, s.cfg.Signer, err)
-		return nil, adviseRoot(ctx, err, s.cfg.Signers[s.cfg.Signer].Trust)
+		return nil, err
 	}
 	s.warn(m.Warnings...)
 	return m.TrustedRoot, nil

@@ -81,6 +81,8 @@ type Signature struct {
 	Content []byte
 	// Value is the raw signature over Content; FormatLegacy only.
 	Value []byte
+	// Certificate is who signed, in PEM, where no plain key did; FormatLegacy only, for a bundle holds its own.
+	Certificate []byte
 	// PredicateType is shown by tools that list referrers; FormatBundle only.
 	PredicateType string
 	// Digest names the referrer manifest (or the `.sig` layer) when the signature was read from a registry.

@@ -20,6 +20,7 @@ const (
 	annotationContent       = "dev.sigstore.bundle.content"
 	annotationPredicateType = "dev.sigstore.bundle.predicateType"
 	annotationSignature     = "dev.cosignproject.cosign/signature"
+	annotationCertificate   = "dev.sigstore.cosign/certificate"
 )
 
 // lookups is how many referrers of one artifact are read at a time.
@@ -125,6 +126,7 @@ func readLegacy(ctx context.Context, s source, repository string, subject artifa
 		}
 		all = append(all, artifact.Signature{
 			Format: artifact.FormatLegacy, Content: content, Value: value, Digest: layer.Digest.String(),
+			Certificate: []byte(layer.Annotations[annotationCertificate]),
 		})
 	}
 	return all, nil

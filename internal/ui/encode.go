@@ -20,6 +20,11 @@ const (
 	Text Format = "text"
 	JSON Format = "json"
 	YAML Format = "yaml"
+
+	Markdown Format = "markdown" // of audits
+	SARIF    Format = "sarif"    // a SARIF 2.1.0 log, of audits and gates
+	JUnit    Format = "junit"    // JUnit XML, of gates: a suite for each gate, a case for each app
+	GitHub   Format = "github"   // workflow commands, of gates; they become annotations
 )
 
 // ParseFormat returns the format that s names.

@@ -15,13 +15,6 @@ const GatesURL = "https://artifactctl.dev/schema/gates.v1.schema.json"
 // KindGates is the document that gate prints.
 const KindGates Kind = "Gates"
 
-// Formats of findings, besides those of every result.
-const (
-	JUnit  Format = "junit"  // JUnit XML: a suite for each gate, a case for each app
-	SARIF  Format = "sarif"  // a SARIF 2.1.0 log
-	GitHub Format = "github" // workflow commands, which become annotations
-)
-
 // GatesEnvelope is what gates said about the fleet, as programs read it, apps in the order of publish.yaml.
 type GatesEnvelope struct {
 	Schema     string       `json:"$schema" jsonschema:"format=uri"`

@@ -56,6 +56,10 @@ func documents() []document {
 			comments: []string{"internal/ui", "internal/flux/generate"},
 		},
 		{
+			file: "audit.v1.schema.json", title: "result of artifactctl audit", value: ui.AuditEnvelope{}, tag: "json",
+			comments: []string{"internal/ui", "internal/flux/audit", "internal/flux/manifest"},
+		},
+		{
 			file: "status.v1.schema.json", title: "result of artifactctl status", value: ui.StatusEnvelope{}, tag: "json",
 			comments: []string{"internal/ui", "internal/engine"},
 		},

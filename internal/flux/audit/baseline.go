@@ -152,3 +152,51 @@ func NewBaseline(r *Report, reason string) ([]byte, error) {
 func literal(text string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(text)
 }
+
+// ExtendBaseline returns a baseline that also accepts what is left of a report, but for what only informs, and how many
+// exceptions that took. What stood in it before stays, comments included; no text before is an empty baseline.
+func ExtendBaseline(before []byte, r *Report, reason string) (int, []byte, error) {
+	fresh, err := NewBaseline(r, reason)
+	if err != nil {
+		return 0, nil, err
+	}
+	var old, added yaml.Node
+	if err := yaml.Unmarshal(fresh, &added); err != nil {
+		return 0, nil, fmt.Errorf("write a baseline: %w", err)
+	}
+	more := exceptions(&added)
+	if len(bytes.TrimSpace(before)) == 0 {
+		return len(more.Content), fresh, nil
+	}
+	if err := yaml.Unmarshal(before, &old); err != nil {
+		return 0, nil, fmt.Errorf("extend the baseline: %w", err)
+	}
+	list := exceptions(&old)
+	if list == nil {
+		list = &yaml.Node{Kind: yaml.SequenceNode}
+		old.Content[0].Content = append(old.Content[0].Content, &yaml.Node{Kind: yaml.ScalarNode, Value: "exceptions"}, list)
+	}
+	list.Kind, list.Tag, list.Style = yaml.SequenceNode, "", 0
+	list.Content = append(list.Content, more.Content...)
+	var text bytes.Buffer
+	e := yaml.NewEncoder(&text)
+	e.SetIndent(2)
+	if err := errors.Join(e.Encode(&old), e.Close()); err != nil {
+		return 0, nil, fmt.Errorf("write a baseline: %w", err)
+	}
+	return len(more.Content), text.Bytes(), nil
+}
+
+// exceptions returns the list of a baseline, nil when there is none.
+func exceptions(document *yaml.Node) *yaml.Node {
+	if len(document.Content) == 0 || document.Content[0].Kind != yaml.MappingNode {
+		return nil
+	}
+	m := document.Content[0].Content
+	for i := 0; i+1 < len(m); i += 2 {
+		if m[i].Value == "exceptions" {
+			return m[i+1]
+		}
+	}
+	return nil
+}

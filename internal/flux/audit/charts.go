@@ -76,6 +76,7 @@ func (a *auditor) chart(s *subject) {
 		return
 	}
 	s.reference = a.chartReference(s)
+	s.reference.Insecure = manifest.True(repository.Node, "spec", "insecure")
 	if s.verify == nil {
 		a.unverified(s, unverifiedChart)
 		return

@@ -21,6 +21,7 @@ type Reference struct {
 	Tag        string
 	Semver     string // of tags, as Masterminds/semver reads it
 	Digest     string
+	Insecure   bool // the source fetches over plain HTTP
 }
 
 // Signature is a signature that a registry holds for an artifact.

@@ -19,6 +19,7 @@ func (a *auditor) ociRepository(o manifest.Object) {
 	ref := manifest.Get(s.spec, "ref")
 	s.reference = Reference{
 		Repository: repositoryOf(s.URL), Tag: manifest.Text(ref, "tag"), Semver: manifest.Text(ref, "semver"), Digest: manifest.Text(ref, "digest"),
+		Insecure: manifest.True(s.spec, "insecure"),
 	}
 	a.patchVerify(s, byKustomization, o.Kind, o.Name, "spec", "verify")
 	if s.verify == nil {

@@ -72,6 +72,20 @@ func ociRepository(a App, o Options) *yaml.Node {
 	return object(sourceAPI, "OCIRepository", a.Object(), o.Namespace, "spec", spec)
 }
 
+// VerifyBlock returns the verify block that Flux writes into every OCIRepository, ready to paste below its spec.
+func VerifyBlock(o Options) (string, error) {
+	o = withDefaults(o)
+	block := mapping()
+	block.put("verify", verify(o))
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	if err := errors.Join(e.Encode(block.Node), e.Close()); err != nil {
+		return "", fmt.Errorf("write verify: %w", err)
+	}
+	return b.String(), nil
+}
+
 // verify has either keys or exactly one identity: with bundles, Flux refuses two.
 func verify(o Options) *yaml.Node {
 	v := mapping()

@@ -46,7 +46,7 @@ func readRoot(root *os.Root) ([]File, error) {
 			return fmt.Errorf("read manifests: %w", err)
 		case d.IsDir() && name != "." && strings.HasPrefix(d.Name(), "."):
 			return fs.SkipDir
-		case !d.Type().IsRegular() || !isYAML(name):
+		case !d.Type().IsRegular() || !IsYAML(name):
 			return nil
 		}
 		f, err := readFile(root, name)
@@ -75,8 +75,8 @@ func readFile(root *os.Root, name string) (File, error) {
 	return File{Path: filepath.ToSlash(name), Content: content}, nil
 }
 
-// isYAML says whether a file may hold Kubernetes objects. JSON is YAML.
-func isYAML(name string) bool {
+// IsYAML says whether a file may hold Kubernetes objects. JSON is YAML.
+func IsYAML(name string) bool {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".yaml", ".yml", ".json":
 		return true
