@@ -38,6 +38,19 @@ func FluxVerify(ctx context.Context, ref string, publicKeys ...[]byte) error {
 	return errors.Join(failures...)
 }
 
+// FluxResolve returns "host/repository@sha256:…" for a tag ("host/repository:tag"), which source-controller asks for first.
+func FluxResolve(ctx context.Context, ref string) (string, error) {
+	tag, err := name.NewTag(ref)
+	if err != nil {
+		return "", fmt.Errorf("parse reference: %w", err)
+	}
+	found, err := remote.Head(tag, remote.WithContext(ctx))
+	if err != nil {
+		return "", fmt.Errorf("resolve %s: %w", ref, err)
+	}
+	return tag.Context().Digest(found.Digest.String()).String(), nil
+}
+
 // fluxVerifyKey is source-controller's check with one key: offline, no transparency log, SHA-256 whatever the key is,
 // and no check of the claims of a legacy payload.
 func fluxVerifyKey(ctx context.Context, digest name.Digest, pem []byte) error {
