@@ -1,37 +1,18 @@
 package attest_test
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
-	ct "github.com/google/certificate-transparency-go"
-	"github.com/google/certificate-transparency-go/tls"
-	ctx509 "github.com/google/certificate-transparency-go/x509"
-	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
-	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
-	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
 	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
-	"github.com/sigstore/sigstore-go/pkg/root"
-	"github.com/sigstore/sigstore-go/pkg/testing/ca"
-	"github.com/sigstore/sigstore-go/pkg/tlog"
-	"github.com/sigstore/sigstore-go/pkg/verify"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
 	"github.com/artifactctl/artifactctl/internal/attest"
+	"github.com/artifactctl/artifactctl/internal/attest/attesttest"
 	"github.com/artifactctl/artifactctl/plugins/signer"
 )
 
@@ -40,228 +21,50 @@ const (
 	issuer  = "https://issuer.example.com"
 )
 
-// sigstore is sigstore-go's own, in memory, with a certificate authority and a certificate log of the test's own: its
-// certificates have no SCT.
+// sigstore is a private Sigstore whose faults fail the test.
 type sigstore struct {
-	*ca.VirtualSigstore
-	root, intermediate *x509.Certificate
-	intermediateKey    crypto.Signer
-	certificateLog     *ecdsa.PrivateKey
-	issued, logged     time.Duration // how long ago its certificates and log entries are made; timestamps are made now
+	*attesttest.Sigstore
+	certificateLog *attesttest.Sigstore // itself
+	issued, logged time.Duration        // how long ago its certificates and log entries are made; timestamps are made now
 }
 
 func newSigstore(t testing.TB) *sigstore {
 	t.Helper()
-	virtual, err := ca.NewVirtualSigstore()
+	s, err := attesttest.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, rootKey, err := ca.GenerateRootCa()
-	if err != nil {
-		t.Fatal(err)
-	}
-	intermediate, intermediateKey, err := ca.GenerateFulcioIntermediate(root, rootKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &sigstore{virtual, root, intermediate, intermediateKey, newECDSA(t), time.Minute, 0}
+	return &sigstore{s, s, time.Minute, 0}
 }
 
-func newECDSA(t testing.TB) *ecdsa.PrivateKey {
+// trustedRoot is what verifies this Sigstore; parts can be left out.
+func (s *sigstore) trustedRoot(t testing.TB, without ...attesttest.Part) []byte {
 	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-// trustedRoot is what verifies this Sigstore; parts can be left out by name.
-func (s *sigstore) trustedRoot(t testing.TB, without ...string) []byte {
-	t.Helper()
-	since := time.Now().Add(-time.Hour)
-	authorities := append(s.FulcioCertificateAuthorities(), &root.FulcioCertificateAuthority{
-		Root: s.root, Intermediates: []*x509.Certificate{s.intermediate}, ValidityPeriodStart: since, URI: "https://fulcio.example.com",
-	})
-	id := s.certificateLogID(t)
-	certificateLogs := map[string]*root.TransparencyLog{hex.EncodeToString(id): {
-		BaseURL: "https://ct.example.com", ID: id, ValidityPeriodStart: since, HashFunc: crypto.SHA256, PublicKey: s.certificateLog.Public(), SignatureHashFunc: crypto.SHA256,
-	}}
-	logs, stampers := s.RekorLogs(), s.TimestampingAuthorities()
-	for id, log := range logs {
-		log.ID, _ = hex.DecodeString(id)
-	}
-	for _, part := range without {
-		switch part {
-		case "authorities":
-			authorities = nil
-		case "certificate logs":
-			certificateLogs = nil
-		case "logs":
-			logs = nil
-		case "stampers":
-			stampers = nil
-		default:
-			t.Fatalf("no part %q", part)
-		}
-	}
-	trusted, err := root.NewTrustedRoot(root.TrustedRootMediaType01, authorities, certificateLogs, stampers, logs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := trusted.MarshalJSON()
+	text, err := s.TrustedRoot(without...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return text
 }
 
-func (s *sigstore) certificateLogID(t testing.TB) []byte {
-	t.Helper()
-	der, err := x509.MarshalPKIXPublicKey(s.certificateLog.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	id := sha256.Sum256(der)
-	return id[:]
-}
-
-// certify issues a certificate with an embedded SCT by the log key.
-func (s *sigstore) certify(t testing.TB, k crypto.Signer, subject, issuer string, log *ecdsa.PrivateKey) *x509.Certificate {
-	t.Helper()
-	leaf, err := ca.GenerateLeafCert(subject, issuer, time.Now().Add(-s.issued), k, s.intermediate, s.intermediateKey.(*ecdsa.PrivateKey))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if log == nil {
-		return leaf
-	}
-	leaf.ExtraExtensions = append(leaf.Extensions, pkix.Extension{
-		Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 4, 2}, Value: s.promise(t, leaf, log),
-	})
-	der, err := x509.CreateCertificate(rand.Reader, leaf, s.intermediate, k.Public(), s.intermediateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return certificate
-}
-
-// promise is the extension with the SCT for a certificate that has none yet (RFC 6962, section 3.3).
-func (s *sigstore) promise(t testing.TB, leaf *x509.Certificate, log *ecdsa.PrivateKey) []byte {
-	t.Helper()
-	now := uint64(time.Now().UnixMilli())
-	sct := ct.SignedCertificateTimestamp{SCTVersion: ct.V1, Timestamp: now}
-	copy(sct.LogID.KeyID[:], s.certificateLogID(t))
-	input, err := ct.SerializeSCTSignatureInput(sct, ct.LogEntry{Leaf: ct.MerkleTreeLeaf{LeafType: ct.TimestampedEntryLeafType, TimestampedEntry: &ct.TimestampedEntry{
-		Timestamp: now, EntryType: ct.PrecertLogEntryType,
-		PrecertEntry: &ct.PreCert{IssuerKeyHash: sha256.Sum256(s.intermediate.RawSubjectPublicKeyInfo), TBSCertificate: leaf.RawTBSCertificate},
-	}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed, err := tls.CreateSignature(*log, tls.SHA256, input)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sct.Signature = ct.DigitallySigned(signed)
-	one, err := tls.Marshal(sct)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := tls.Marshal(ctx509.SignedCertificateTimestampList{SCTList: []ctx509.SerializedSCT{{Val: one}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	value, err := asn1.Marshal(list)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return value
-}
-
 // sign answers r with a bundle as Rekor v1 and a timestamp authority make it, changed by edit.
-func (s *sigstore) sign(t testing.TB, r signer.Request, subject, issuer string, log *ecdsa.PrivateKey, edit func(*protobundle.Bundle)) signer.Signature {
+func (s *sigstore) sign(t testing.TB, r signer.Request, subject, issuer string, log *attesttest.Sigstore, edit func(*protobundle.Bundle)) signer.Signature {
 	t.Helper()
-	k := newECDSA(t)
-	leaf := s.certify(t, k, subject, issuer, log)
-	digest := sha256.Sum256(signer.PAE(r.PayloadType, r.Payload))
-	sig, err := ecdsa.SignASN1(rand.Reader, k, digest[:])
+	b, err := s.Sign(r, attesttest.SignOptions{Subject: subject, Issuer: issuer, Log: log, Issued: s.issued, Logged: s.logged, Edit: edit})
 	if err != nil {
 		t.Fatal(err)
 	}
-	envelope := &dsse.Envelope{PayloadType: r.PayloadType, Payload: base64.StdEncoding.EncodeToString(r.Payload), Signatures: []dsse.Signature{{Sig: base64.StdEncoding.EncodeToString(sig)}}}
-	entry, err := s.GenerateTlogEntry(leaf, envelope, sig, time.Now().Add(-s.logged).Unix(), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stamp, err := s.TimestampResponse(sig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	logged := entry.TransparencyLogEntry()
-	logged.KindVersion = &protorekor.KindVersion{Kind: "dsse", Version: "0.0.1"}
-	promise, err := s.RekorSignPayload(tlog.RekorPayload{
-		Body: base64.StdEncoding.EncodeToString(logged.CanonicalizedBody), IntegratedTime: logged.IntegratedTime,
-		LogIndex: logged.LogIndex, LogID: hex.EncodeToString(logged.LogId.KeyId),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	logged.InclusionPromise = &protorekor.InclusionPromise{SignedEntryTimestamp: promise}
-	return bundleWith(t, r, leaf, sig, logged, stamp, edit)
+	return b
 }
 
 // signV2 answers r as Rekor v2 does, without a time in the entry; its certificate has no SCT.
 func (s *sigstore) signV2(t testing.TB, r signer.Request, edit func(*protobundle.Bundle)) signer.Signature {
 	t.Helper()
-	entity, err := s.AttestAtTimeHashedRekordV2(subject, issuer, r.Payload, time.Unix(0, 0))
+	b, err := s.SignV2(r, attesttest.SignOptions{Subject: subject, Issuer: issuer, Edit: edit})
 	if err != nil {
 		t.Fatal(err)
 	}
-	content, err := entity.VerificationContent()
-	if err != nil {
-		t.Fatal(err)
-	}
-	signature, err := entity.SignatureContent()
-	if err != nil {
-		t.Fatal(err)
-	}
-	entries, err := entity.TlogEntries()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stamps, err := verify.SignedEntity(entity).Timestamps()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bundleWith(t, r, content.Certificate(), signature.Signature(), entries[0].TransparencyLogEntry(), stamps[0], edit)
-}
-
-func bundleWith(t testing.TB, r signer.Request, leaf *x509.Certificate, sig []byte, entry *protorekor.TransparencyLogEntry, stamp []byte, edit func(*protobundle.Bundle)) signer.Signature {
-	t.Helper()
-	b := &protobundle.Bundle{
-		MediaType: signer.BundleMediaType,
-		Content: &protobundle.Bundle_DsseEnvelope{DsseEnvelope: &protodsse.Envelope{
-			Payload: r.Payload, PayloadType: r.PayloadType, Signatures: []*protodsse.Signature{{Sig: sig}},
-		}},
-		VerificationMaterial: &protobundle.VerificationMaterial{
-			Content:                   &protobundle.VerificationMaterial_Certificate{Certificate: &protocommon.X509Certificate{RawBytes: leaf.Raw}},
-			TlogEntries:               []*protorekor.TransparencyLogEntry{entry},
-			TimestampVerificationData: &protobundle.TimestampVerificationData{Rfc3161Timestamps: []*protocommon.RFC3161SignedTimestamp{{SignedTimestamp: stamp}}},
-		},
-	}
-	if edit != nil {
-		edit(b)
-	}
-	content, err := protojson.Marshal(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer.Signature{MediaType: signer.BundleMediaType, Content: content}
+	return b
 }
 
 func identityPolicy(t testing.TB, o attest.IdentityOptions) attest.Policy {
