@@ -91,7 +91,11 @@ func Cases() ([]Case, error) {
 	for _, group := range []func(*keys) []Case{keyCases, formatCases, forgedCases, registryCases} {
 		all = append(all, group(k)...)
 	}
-	return all, nil
+	s, err := newSigstores()
+	if err != nil {
+		return nil, err
+	}
+	return append(all, identityCases(k, s)...), nil
 }
 
 // Prepare makes the situation in the registry at host ("127.0.0.1:5000"), in a repository of the case's own.

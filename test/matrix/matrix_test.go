@@ -1,7 +1,10 @@
 package matrix_test
 
 import (
+	"context"
 	"testing"
+
+	"github.com/sigstore/cosign/v3/pkg/cosign"
 
 	"github.com/artifactctl/artifactctl/test/matrix"
 	"github.com/artifactctl/artifactctl/test/oracle"
@@ -35,7 +38,7 @@ func TestFluxAgreesWithTheCases(t *testing.T) {
 				}
 				pinned, err := oracle.FluxResolve(t.Context(), a.Tagged())
 				if err == nil {
-					err = oracle.FluxVerify(t.Context(), pinned, c.Policy.Keys...)
+					err = fluxVerify(t.Context(), pinned, c.Policy)
 				}
 				if (err == nil) != c.FluxAccepts() {
 					t.Errorf("Flux says %v, want accepted: %t", err, c.FluxAccepts())
@@ -43,4 +46,11 @@ func TestFluxAgreesWithTheCases(t *testing.T) {
 			})
 		}
 	}
+}
+
+func fluxVerify(ctx context.Context, ref string, p matrix.Policy) error {
+	if p.Identity == nil {
+		return oracle.FluxVerify(ctx, ref, p.Keys...)
+	}
+	return oracle.FluxVerifyIdentity(ctx, ref, p.TrustedRoot, cosign.Identity{IssuerRegExp: p.Identity.IssuerRegExp, SubjectRegExp: p.Identity.SubjectRegExp})
 }

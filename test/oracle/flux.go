@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/sigstore/cosign/v3/pkg/cosign"
 	ociremote "github.com/sigstore/cosign/v3/pkg/oci/remote"
+	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
 	"github.com/sigstore/sigstore/pkg/signature"
 )
@@ -62,12 +63,28 @@ func fluxVerifyKey(ctx context.Context, digest name.Digest, pem []byte) error {
 	if err != nil {
 		return fmt.Errorf("load public key: %w", err)
 	}
-	opts := &cosign.CheckOpts{
-		RegistryClientOpts: []ociremote.Option{ociremote.WithRemoteOptions(remote.WithContext(ctx))},
-		SigVerifier:        verifier,
-		Offline:            true,
-		IgnoreTlog:         true,
+	return fluxVerify(ctx, digest, cosign.CheckOpts{SigVerifier: verifier, Offline: true, IgnoreTlog: true})
+}
+
+// FluxVerifyIdentity verifies ref ("host/repository@sha256:…") as source-controller does for an OCIRepository with
+// `verify.provider: cosign`, a trustedRootSecretRef and these entries of matchOIDCIdentity. It is nil when Flux would set
+// SourceVerified to True.
+func FluxVerifyIdentity(ctx context.Context, ref string, trustedRoot []byte, identities ...cosign.Identity) error {
+	digest, err := name.NewDigest(ref)
+	if err != nil {
+		return fmt.Errorf("parse reference: %w", err)
 	}
+	trusted, err := root.NewTrustedRootFromJSON(trustedRoot)
+	if err != nil {
+		return fmt.Errorf("parse trusted root: %w", err)
+	}
+	return fluxVerify(ctx, digest, cosign.CheckOpts{Identities: identities, TrustedMaterial: trusted})
+}
+
+// fluxVerify looks at bundles first, and at a legacy signature only when there is no bundle or bundles cannot be listed.
+func fluxVerify(ctx context.Context, digest name.Digest, policy cosign.CheckOpts) error {
+	opts := &policy
+	opts.RegistryClientOpts = []ociremote.Option{ociremote.WithRemoteOptions(remote.WithContext(ctx))}
 	bundles, _, err := cosign.GetBundles(ctx, digest, opts.RegistryClientOpts)
 	if err != nil || len(bundles) == 0 {
 		_, _, err = cosign.VerifyImageSignatures(ctx, digest, opts)
