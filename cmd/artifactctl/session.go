@@ -12,6 +12,7 @@ import (
 
 	"github.com/artifactctl/artifactctl/config"
 	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/internal/attest"
 	"github.com/artifactctl/artifactctl/internal/changes"
 	"github.com/artifactctl/artifactctl/internal/engine"
 	"github.com/artifactctl/artifactctl/internal/render"
@@ -25,6 +26,8 @@ type needs struct {
 	signer bool // a signer that can sign
 	write  bool // the registry is written to
 	gates  bool // what is rendered is looked at before anything else
+	// given is what signatures are checked with, by Flux's rules alone, in place of what publish.yaml says
+	given *attest.Policy
 }
 
 // session is a loaded configuration with the parts that it describes, introduced to each other.
@@ -90,7 +93,9 @@ func (s *session) wire(ctx context.Context, n needs) error {
 		}
 	}
 	if n.policy {
-		if err := s.findPolicy(ctx, n.signer); err != nil {
+		if n.given != nil {
+			s.engine.Policy, s.engine.Formats = *n.given, nil
+		} else if err := s.findPolicy(ctx, n.signer); err != nil {
 			return err
 		}
 		if err := s.openRegistry(ctx, n.write); err != nil {

@@ -42,16 +42,21 @@ func (s *session) fetchRoot(ctx context.Context) ([]byte, error) {
 
 // fetchRootOf asks a TUF repository; the zero one is that of the public Sigstore.
 func (s *session) fetchRootOf(ctx context.Context, r sigstoretuf.Repository) ([]byte, error) {
-	client := newTUFClient()
-	defer client.HTTPClient.CloseIdleConnections()
-	r.Cache = s.tufCache()
-	r.Get = func(ctx context.Context, url string) ([]byte, error) { return download(ctx, client, url) }
-	m, err := r.Fetch(ctx)
+	m, err := s.fetchMirror(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	s.warn(m.Warnings...)
 	return m.TrustedRoot, nil
+}
+
+// fetchMirror asks a TUF repository, or takes the copy that is still good.
+func (p *program) fetchMirror(ctx context.Context, r sigstoretuf.Repository) (sigstoretuf.Material, error) {
+	client := newTUFClient()
+	defer client.HTTPClient.CloseIdleConnections()
+	r.Cache = p.tufCache()
+	r.Get = func(ctx context.Context, url string) ([]byte, error) { return download(ctx, client, url) }
+	return r.Fetch(ctx)
 }
 
 // repositoryOf is the TUF repository that trust names, or that of the public Sigstore.
@@ -74,13 +79,13 @@ func repositoryOf(cfg *config.Config) (sigstoretuf.Repository, error) {
 
 // tufCache is where copies of TUF repositories are: where plugins look for them, too, unless a flag says otherwise. It is
 // empty when nothing is to be kept.
-func (s *session) tufCache() string {
-	if s.flags.noCache {
+func (p *program) tufCache() string {
+	if p.flags.noCache {
 		return ""
 	}
 	find := sigstoretuf.DefaultCache
-	if s.flags.cacheDir != "" {
-		find = func() (string, error) { return s.cacheDirectory("tuf") }
+	if p.flags.cacheDir != "" {
+		find = func() (string, error) { return p.cacheDirectory("tuf") }
 	}
 	dir, err := find()
 	if err != nil {

@@ -47,7 +47,7 @@ func (p Policy) accept(r signer.Request, s signer.Signature) (artifact.Signature
 		return none, err
 	}
 	for _, d := range r.Digests {
-		if _, err := p.check(d, stored); err != nil { // the signature itself is verified once: see memo
+		if err := p.check(d, stored); err != nil { // the signature itself is verified once: see memo
 			return none, err
 		}
 	}

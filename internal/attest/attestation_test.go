@@ -82,7 +82,7 @@ func TestAttestationIsRefused(t *testing.T) {
 		content []byte
 		want    string
 	}{
-		"other artifact":            {keys, digestB, good, "does not match any digest"},
+		"other artifact":            {keys, digestB, good, "of another artifact, " + digestA},
 		"other key":                 {policyOf(t, newKey(t, "p256")), digestA, good, "not signed by"},
 		"nobody":                    {attest.Policy{}, digestA, good, "nobody is trusted"},
 		"key for an identity":       {identity, digestA, good, "not signed by"},

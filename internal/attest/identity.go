@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/sigstore/sigstore-go/pkg/bundle"
-	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 )
@@ -96,7 +95,7 @@ func (t *trustedIdentity) verify(b *bundle.Bundle, artifact verify.ArtifactPolic
 	}
 	result, err := verifier.Verify(b, verify.NewPolicy(artifact, t.policy))
 	if err != nil {
-		return nil, "", explainIdentity(b, err)
+		return nil, "", err
 	}
 	signed := result.Signature.Certificate
 	return result, describeIdentity(signed.SubjectAlternativeName, signed.Issuer), nil
@@ -117,23 +116,6 @@ func (t *trustedIdentity) verifierFor(b *bundle.Bundle) (*verify.Verifier, error
 		return t.integrated, nil // it will say that the entry is missing
 	}
 	return t.stamped, nil
-}
-
-// explainIdentity adds who did sign when the certificate is of somebody else.
-func explainIdentity(b *bundle.Bundle, err error) error {
-	var other *verify.ErrNoMatchingCertificateIdentity
-	if !errors.As(err, &other) {
-		return err
-	}
-	content, contentErr := b.VerificationContent()
-	if contentErr != nil || content.Certificate() == nil {
-		return err
-	}
-	summary, summaryErr := certificate.SummarizeCertificate(content.Certificate())
-	if summaryErr != nil {
-		return err
-	}
-	return fmt.Errorf("it was signed by %s", describeIdentity(summary.SubjectAlternativeName, summary.Issuer))
 }
 
 // describeIdentity names an identity for people.

@@ -27,6 +27,7 @@ type Policy struct {
 
 type trustedKey struct {
 	id       string
+	public   crypto.PublicKey
 	verifier signature.Verifier // over SHA-256 or pure Ed25519: what Flux uses
 	bundles  *verify.Verifier
 }
@@ -114,5 +115,5 @@ func trust(key crypto.PublicKey) (trustedKey, error) {
 	if err != nil {
 		return trustedKey{}, fmt.Errorf("make a verifier for %s: %w", id, err)
 	}
-	return trustedKey{id: id, verifier: verifier, bundles: bundles}, nil
+	return trustedKey{id: id, public: key, verifier: verifier, bundles: bundles}, nil
 }

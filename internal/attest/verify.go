@@ -32,6 +32,28 @@ type Verdict struct {
 	Hidden bool
 	// Reasons says, for people, why each signature that is not good is not.
 	Reasons []string
+	// Candidates are all that was looked at, in the order in which it was found.
+	Candidates []Candidate
+}
+
+// Candidate is what was found beside an artifact, and what it is worth.
+type Candidate struct {
+	// Digest names the referrer manifest, or the layer at the `.sig` tag.
+	Digest string
+	Format artifact.Format
+	// PredicateType is what kind of statement the bundle holds, by its own word unless Problem is empty. That of a plain
+	// signature is PredicateType, and other kinds are attestations. It is empty for a legacy signature.
+	PredicateType string
+	// By is who signed it; empty when there is a Problem.
+	By string
+	// Problem is why it is not good, and Reason says so for people; empty when somebody whom the policy trusts signed it.
+	Problem Problem
+	Reason  string
+}
+
+// IsAttestation reports whether the candidate is a statement of another kind than a plain signature.
+func (c Candidate) IsAttestation() bool {
+	return c.PredicateType != "" && c.PredicateType != PredicateType
 }
 
 // Batch is one signature over many artifacts, stored beside each of them.
@@ -48,31 +70,41 @@ func (v Verdict) Good() bool { return len(v.Missing) == 0 && !v.Hidden }
 // Judge looks at all signatures beside the artifact with this digest and decides by Flux's rules: one good bundle among
 // bundles is enough, and legacy signatures count only where there is no bundle at all, or a good one. Unlike Flux, a
 // legacy payload must name the digest, and a bundle must be a signature and not some other attestation.
+//
+// Nothing wanted means whatever Flux accepts. An attestation of the artifact counts then, as it does for Flux.
 func (p Policy) Judge(digest string, signatures []artifact.Signature, want []artifact.Format) Verdict {
 	var v Verdict
 	good := map[artifact.Format]bool{}
-	bundles := 0
+	bundles, attested := 0, ""
 	for _, s := range signatures {
-		if s.Format == artifact.FormatBundle && !p.isBundle(s.Content) {
-			continue // verifiers pass over what does not parse
+		c, batch := p.examine(digest, s)
+		v.Candidates = append(v.Candidates, c)
+		if c.Format == artifact.FormatBundle && c.Problem != ProblemUnreadable {
+			bundles++ // verifiers pass over what does not parse
 		}
-		if s.Format == artifact.FormatBundle {
-			bundles++
-		}
-		found, err := p.check(digest, s)
-		if err != nil {
-			v.Reasons = append(v.Reasons, fmt.Sprintf("%s %s: %v", s.Format, s.Digest, err))
-			continue
-		}
-		good[s.Format], v.By = true, found.by
-		if found.batch != nil {
-			v.Batch = found.batch
+		switch {
+		case c.Problem != "":
+			v.Reasons = append(v.Reasons, fmt.Sprintf("%s %s: %s", c.Format, c.Digest, c.Reason))
+		case c.IsAttestation():
+			attested = c.By
+			if len(want) > 0 {
+				v.Reasons = append(v.Reasons, fmt.Sprintf("%s %s: %v", c.Format, c.Digest, errAttestation))
+			}
+		default:
+			good[c.Format], v.By = true, c.By
+			if batch != nil {
+				v.Batch = batch
+			}
 		}
 	}
 	for _, f := range []artifact.Format{artifact.FormatBundle, artifact.FormatLegacy} {
 		if good[f] {
 			v.Formats = append(v.Formats, f)
 		}
+	}
+	if len(want) == 0 {
+		v.asFlux(good, bundles, attested)
+		return v
 	}
 	for _, f := range want {
 		if !good[f] {
@@ -83,14 +115,54 @@ func (p Policy) Judge(digest string, signatures []artifact.Signature, want []art
 	return v
 }
 
-// finding is what a good signature says.
-type finding struct {
-	by    string
-	batch *Batch // nil when it covers one artifact
+// asFlux decides where no format is wanted.
+func (v *Verdict) asFlux(good map[artifact.Format]bool, bundles int, attested string) {
+	if v.By == "" {
+		v.By = attested
+	}
+	switch {
+	case good[artifact.FormatBundle], attested != "", bundles == 0 && good[artifact.FormatLegacy]:
+		return
+	case good[artifact.FormatLegacy]:
+		v.Hidden = true
+	}
+	v.By, v.Missing = "", []artifact.Format{artifact.FormatBundle}
 }
 
-// check verifies one stored signature.
-func (p Policy) check(digest string, s artifact.Signature) (finding, error) {
+// errAttestation: whoever signed it states something about the artifact, and not that it is theirs.
+var errAttestation = errors.New("it is an attestation, not a signature")
+
+// finding is what a good signature says.
+type finding struct {
+	by            string
+	predicateType string // empty for a legacy signature
+	batch         *Batch // nil when it covers one artifact
+}
+
+// examine verifies one stored signature or attestation, and explains what is wrong with it.
+func (p Policy) examine(digest string, s artifact.Signature) (Candidate, *Batch) {
+	c := Candidate{Digest: s.Digest, Format: s.Format}
+	found, err := p.find(digest, s)
+	c.PredicateType = found.predicateType
+	if err != nil {
+		c.Problem, c.Reason = problemOf(err), err.Error()
+		return c, nil
+	}
+	c.By = found.by
+	return c, found.batch
+}
+
+// check verifies one signature that is to be stored.
+func (p Policy) check(digest string, s artifact.Signature) error {
+	found, err := p.find(digest, s)
+	if err == nil && s.Format == artifact.FormatBundle && found.predicateType != PredicateType {
+		return errAttestation
+	}
+	return err
+}
+
+// find verifies what was found. With an error, the type of the predicate is what the bundle says.
+func (p Policy) find(digest string, s artifact.Signature) (finding, error) {
 	if s.Format == artifact.FormatLegacy {
 		by, err := p.checkLegacy(digest, s.Content, s.Value)
 		return finding{by: by}, err
@@ -101,42 +173,39 @@ func (p Policy) check(digest string, s artifact.Signature) (finding, error) {
 func (p Policy) checkLegacy(digest string, payload, value []byte) (string, error) {
 	var doc simple
 	if err := json.Unmarshal(payload, &doc); err != nil {
-		return "", fmt.Errorf("payload is not simple signing: %w", err)
+		return "", problem(ProblemUnreadable, "payload is not simple signing: %w", err)
 	}
 	if doc.Critical.Type != simpleType || doc.Critical.Image.DockerManifestDigest != digest {
-		return "", fmt.Errorf("payload names %q, not this artifact", doc.Critical.Image.DockerManifestDigest)
+		return "", problem(ProblemSubject, "payload names %q, not this artifact", doc.Critical.Image.DockerManifestDigest)
 	}
 	if p.identity != nil {
-		return "", errors.New("a legacy signature cannot bring a certificate with all its evidence")
+		return "", problem(ProblemKind, "a legacy signature cannot bring a certificate with all its evidence")
 	}
 	for _, k := range p.keys {
 		if k.verifier.VerifySignature(bytes.NewReader(value), bytes.NewReader(payload)) == nil {
 			return k.id, nil
 		}
 	}
-	return "", p.untrusted()
+	return "", problem(ProblemKey, "%w", p.untrusted())
 }
 
 func (p Policy) checkBundle(digest string, content []byte) (finding, error) {
 	sum := sha256.Sum256(content)
-	if known, ok := p.batches.find(sum); ok {
+	if known, ok := p.batches.find(sum); ok { // a batch takes long to parse
 		if !known.covers(digest) {
-			return finding{}, fmt.Errorf("its %d subjects are other artifacts", len(known.batch.Subjects))
+			return finding{predicateType: known.predicateType}, otherSubjects(known.batch.Subjects)
 		}
 		return known, nil
 	}
 	b, err := parseBundle(content)
 	if err != nil {
-		return finding{}, err
+		return finding{}, problem(ProblemUnreadable, "%w", err)
 	}
 	statement, by, err := p.verifyStatement(digest, b)
 	if err != nil {
-		return finding{}, err
+		return finding{predicateType: claimOf(b).PredicateType}, err
 	}
-	if statement.GetPredicateType() != PredicateType {
-		return finding{}, errors.New("it is an attestation, not a signature")
-	}
-	found := finding{by: by}
+	found := finding{by: by, predicateType: statement.GetPredicateType()}
 	if len(statement.GetSubject()) > 1 {
 		found.batch = &Batch{Digest: "sha256:" + hex.EncodeToString(sum[:]), Subjects: subjectsOf(statement)}
 		p.batches.keep(sum, found)
@@ -153,7 +222,7 @@ func (p Policy) verifyStatement(digest string, b *bundle.Bundle) (*intoto.Statem
 	}
 	result, by, err := p.verifyBundle(b, verify.WithArtifactDigest(algorithm, raw))
 	if err != nil {
-		return nil, "", fmt.Errorf("%w: %w", p.untrusted(), err)
+		return nil, "", p.explain(b, err)
 	}
 	if result.Statement == nil {
 		return nil, "", errors.New("it holds no in-toto statement")
@@ -178,15 +247,10 @@ func (p Policy) verifyBundle(b *bundle.Bundle, artifact verify.ArtifactPolicyOpt
 }
 
 func (p Policy) untrusted() error {
-	return fmt.Errorf("not signed by %s", strings.Join(p.IDs(), " or "))
-}
-
-func (p Policy) isBundle(content []byte) bool {
-	if _, known := p.batches.find(sha256.Sum256(content)); known {
-		return true // a batch takes long to parse
+	if len(p.IDs()) == 0 {
+		return errors.New("nobody is trusted")
 	}
-	_, err := parseBundle(content)
-	return err == nil
+	return fmt.Errorf("not signed by %s", strings.Join(p.IDs(), " or "))
 }
 
 // parseBundle accepts what Flux's verifier accepts: v0.3 or later of v0, without a certificate chain.

@@ -3,11 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
-
-	"github.com/artifactctl/artifactctl/internal/attest"
 )
 
 // pauses are the waits between attempts at a signer whose backend does not answer, and at a registry that does not yet
@@ -36,13 +32,4 @@ func (e *Engine) patiently(ctx context.Context, worthWaiting func(error) bool, a
 		err = attempt()
 	}
 	return err
-}
-
-// unsignedError says why an artifact does not count as signed.
-func unsignedError(digest string, v attest.Verdict) error {
-	reasons := "it carries no signature"
-	if len(v.Reasons) > 0 {
-		reasons = strings.Join(v.Reasons, "; ")
-	}
-	return fmt.Errorf("%w on %s: %s", ErrUnsigned, digest, reasons)
 }

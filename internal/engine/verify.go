@@ -34,7 +34,11 @@ type VerifiedApp struct {
 	SignedBy   string         `json:"signedBy,omitempty"`
 	Batch      string         `json:"batch,omitempty"`   // digest of the batch signature that covers it; see Verification.Batches
 	Reasons    []string       `json:"reasons,omitempty"` // why it is not signed or not known
-	Failure    *Failure       `json:"failure,omitempty"`
+	// Signatures are those that were found beside it, good or not.
+	Signatures []FoundSignature `json:"signatures,omitempty"`
+	// Attestations are other statements about it that were found.
+	Attestations []FoundAttestation `json:"attestations,omitempty"`
+	Failure      *Failure           `json:"failure,omitempty"`
 	// Reproduced says that the commit was rendered again and gave the same files.
 	Reproduced bool `json:"reproduced,omitempty"`
 	// Objects are the differences between what the commit renders to and what is published.
@@ -57,26 +61,46 @@ type BatchSignature struct {
 	Subjects []string `json:"subjects"` // digests of all artifacts that it covers, of whatever repository, sorted
 }
 
+// Target is one thing to verify: what a tag or a digest names in an engine's registry, by that engine's policy.
+type Target struct {
+	By  *Engine
+	App App
+	Ref string // tag or digest ("sha256:…"); empty means the app's own tag
+}
+
 // Verify checks what each app's tag names against the policy. An empty tag means the app's own: the release tag in a
 // release, else the rolling tag that a plan would compare with. It is fail-closed: whatever is not known to be signed
 // is refused.
 func (e *Engine) Verify(ctx context.Context, apps []App, tag string) (*Verification, error) {
-	out := &Verification{Apps: make([]VerifiedApp, len(apps))}
-	batches := make([]*attest.Batch, len(apps))
-	run := e.start(len(apps))
-	run.each(ctx, len(apps), func(ctx context.Context, i int) error {
-		v := &out.Apps[i]
-		*v = VerifiedApp{App: apps[i].Name, Repository: e.fullName(apps[i]), Tag: tag, State: StateUnknown}
-		err := run.stage(apps[i].Name, StageCheck, func() (string, error) {
-			found, err := e.verifyApp(ctx, apps[i], v)
+	targets := make([]Target, len(apps))
+	for i, a := range apps {
+		targets[i] = Target{By: e, App: a, Ref: tag}
+	}
+	return e.VerifyTargets(ctx, targets)
+}
+
+// VerifyTargets is Verify for targets that may lie in different registries, with different policies. Outcomes are in
+// their order.
+func (e *Engine) VerifyTargets(ctx context.Context, targets []Target) (*Verification, error) {
+	out := &Verification{Apps: make([]VerifiedApp, len(targets))}
+	batches := make([]*attest.Batch, len(targets))
+	run := e.start(len(targets))
+	run.each(ctx, len(targets), func(ctx context.Context, i int) error {
+		t, v := targets[i], &out.Apps[i]
+		*v = VerifiedApp{App: t.App.Name, Repository: t.By.fullName(t.App), Tag: t.Ref, State: StateUnknown}
+		err := run.stage(t.App.Name, StageCheck, func() (string, error) {
+			found, err := t.By.verifyApp(ctx, t.App, v)
 			if err == nil {
 				batches[i] = found.verdict.Batch
 			}
 			return "", err
 		})
 		run.finish()
+		if isDigest(v.Tag) {
+			v.Tag = ""
+		}
 		if err != nil {
-			v.Failure = &Failure{Stage: StageCheck, Message: v.Reasons[len(v.Reasons)-1], Err: err}
+			v.Failure = &Failure{Stage: StageCheck, Message: errors.Unwrap(err).Error(), Err: err}
 		}
 		return err
 	})
@@ -106,7 +130,7 @@ type examined struct {
 // verifyApp fills v, and returns what it found on the way, also with an error.
 func (e *Engine) verifyApp(ctx context.Context, app App, v *VerifiedApp) (found examined, err error) {
 	refuse := func(err error) (examined, error) {
-		v.Reasons = append(v.Reasons, err.Error())
+		v.Reasons = append(v.Reasons, reasonsOf(err)...)
 		return found, err
 	}
 	if v.Tag == "" {
@@ -121,20 +145,18 @@ func (e *Engine) verifyApp(ctx context.Context, app App, v *VerifiedApp) (found 
 		v.State = StateMissing
 	}
 	if err != nil {
-		return refuse(fmt.Errorf("resolve tag %q: %w", v.Tag, err))
+		return refuse(fmt.Errorf("resolve %s: %w", refWord(v.Tag), err))
 	}
 	found.manifest = &m
-	digest := m.Digest.String()
-	v.Digest, v.Revision = digest, m.Annotations[artifact.AnnotationRevision]
-	signatures, err := e.Registry.Signatures(ctx, app.Repository, m.Descriptor)
-	if err != nil {
-		return refuse(fmt.Errorf("look up the signatures of %s: %w", digest, err))
+	v.Digest, v.Revision = m.Digest.String(), m.Annotations[artifact.AnnotationRevision]
+	if err := e.judge(ctx, app, &found); err != nil {
+		v.list(found.verdict.Candidates)
+		if errors.Is(err, ErrUnsigned) {
+			v.State = StateUnsigned
+		}
+		return refuse(err)
 	}
-	found.signatures, found.verdict = signatures, e.Policy.Judge(digest, signatures, e.Formats)
-	if !found.verdict.Good() {
-		v.State = StateUnsigned
-		return refuse(unsignedError(digest, found.verdict))
-	}
+	v.list(found.verdict.Candidates)
 	v.State, v.SignedBy = StateSigned, found.verdict.By
 	if found.verdict.Batch != nil {
 		v.Batch = found.verdict.Batch.Digest

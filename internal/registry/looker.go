@@ -15,6 +15,11 @@ func (r *Remote) Signatures(ctx context.Context, repository string, subject arti
 	return signatures(ctx, &looker{Remote: r}, repository, subject, r.legacy)
 }
 
+// LegacySignatures returns what is stored at the subject's `.sig` tag, which Signatures reads only where no bundle is.
+func (r *Remote) LegacySignatures(ctx context.Context, repository string, subject artifact.Descriptor) ([]artifact.Signature, error) {
+	return readLegacy(ctx, r, repository, subject)
+}
+
 // Known looks up signatures with the help of RemoteOptions.Cache: the registry is asked which signatures it lists, and
 // what they are is remembered. That is enough to find that nothing is to be done. It is not enough to move a tag or to
 // verify, for which Remote.Signatures is there: a list that others maintain (the fallback tag) may name what was deleted.

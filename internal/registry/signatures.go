@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -30,8 +31,9 @@ const lookups = 4
 func legacyTag(d digest.Digest) string { return fallbackTag(d) + ".sig" }
 
 // signatures finds what Flux's source-controller would find: of the referrers those with exactly one layer that is a
-// bundle, judged by the manifest itself because indexes report artifact types wrongly; then the `.sig` tag, which is read
-// when there is no bundle, or always. A referrer that is listed but gone is no signature; any other failure is an error.
+// bundle, judged by the manifest itself because indexes report types wrongly; then the `.sig` tag, which is read when
+// there is no bundle, or always. A referrer that is listed but gone is no signature; any other failure is an error, and
+// comes with the bundles that could be read.
 func signatures(ctx context.Context, s source, repository string, subject artifact.Descriptor, legacy bool) ([]artifact.Signature, error) {
 	if err := checkDigest(subject.Digest); err != nil {
 		return nil, err
@@ -40,34 +42,31 @@ func signatures(ctx context.Context, s source, repository string, subject artifa
 	if err != nil {
 		return nil, err
 	}
-	found := make([]*artifact.Signature, len(list))
-	group, gctx := errgroup.WithContext(ctx)
+	found, failures := make([]*artifact.Signature, len(list)), make([]error, len(list))
+	var group errgroup.Group
 	group.SetLimit(lookups)
 	for i, d := range list {
-		if d.MediaType != artifact.ManifestMediaType {
-			continue
-		}
 		group.Go(func() error {
-			var err error
-			found[i], err = readBundle(gctx, s, repository, d)
-			return err
+			found[i], failures[i] = readBundle(ctx, s, repository, d)
+			return nil // one that cannot be read does not stop the others
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, fmt.Errorf("read signatures: %w", err)
-	}
+	_ = group.Wait()
 	var all []artifact.Signature
 	for _, f := range found {
 		if f != nil {
 			all = append(all, *f)
 		}
 	}
+	if i := slices.IndexFunc(failures, func(err error) bool { return err != nil }); i >= 0 {
+		return all, fmt.Errorf("read signatures: %w", failures[i])
+	}
 	if len(all) > 0 && !legacy {
 		return all, nil
 	}
 	old, err := readLegacy(ctx, s, repository, subject)
 	if err != nil {
-		return nil, fmt.Errorf("read signatures: %w", err)
+		return all, fmt.Errorf("read signatures: %w", err)
 	}
 	return append(all, old...), nil
 }
@@ -88,6 +87,9 @@ func readBundle(ctx context.Context, s source, repository string, d artifact.Des
 		return nil, fmt.Errorf("bundle %s has %d bytes, more than the limit of %d", d.Digest, m.Layers[0].Size, MaxBundle)
 	}
 	content, err := s.Fetch(ctx, repository, m.Layers[0])
+	if errors.Is(err, artifact.ErrNotFound) {
+		return nil, nil // gone as well
+	}
 	if err != nil {
 		return nil, err
 	}

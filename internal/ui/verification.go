@@ -62,6 +62,7 @@ func (p *page) verification(v *engine.Verification) {
 		}
 		entry := engine.AppReport{App: a.App}
 		p.app(entry, mark, string(a.State), paint, cleanLine(verified(a)))
+		p.attestations(a)
 		p.objects(engine.AppReport{Objects: a.Objects})
 		for _, r := range a.Reasons {
 			p.message(4, p.palette.red("reason:"), r)
@@ -79,7 +80,10 @@ func (p *page) verification(v *engine.Verification) {
 
 // verified says what was looked at.
 func verified(a engine.VerifiedApp) string {
-	text := a.Repository + ":" + a.Tag
+	text := a.Repository
+	if a.Tag != "" {
+		text += ":" + a.Tag
+	}
 	if a.Digest != "" {
 		text += "@" + a.Digest
 	}
@@ -87,6 +91,17 @@ func verified(a engine.VerifiedApp) string {
 		return join(text, a.Revision, "reproduced")
 	}
 	return join(text, a.Revision)
+}
+
+// attestations lists what is stated about an app besides that it is signed.
+func (p *page) attestations(a engine.VerifiedApp) {
+	for _, t := range a.Attestations {
+		by := "by " + t.SignedBy
+		if !t.Trusted {
+			by = "not trusted: " + t.Reason
+		}
+		p.message(4, "attestation:", join(t.PredicateType, by))
+	}
 }
 
 // verifiers says once for all apps whose signatures they are.
