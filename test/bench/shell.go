@@ -61,18 +61,25 @@ func (s *shell) note(format string, args ...any) {
 	s.notes = append(s.notes, fmt.Sprintf(format, args...))
 }
 
-// findClient prefers flux, then oras; without both, Flux's library gets a small program of its own.
+// findClient prefers flux: the installed one, or else one that is built. Without it there is oras and, without that, a
+// small program over Flux's library.
 func (s *shell) findClient(ctx context.Context, dir string) (client, error) {
 	if path, err := exec.LookPath("flux"); err == nil {
 		s.note("The loop runs the installed flux.")
 		return fluxClient(path), nil
 	}
+	path, err := peers.BuildFlux(ctx)
+	if err == nil {
+		s.note("The loop runs flux, built from its module: %s.", filepath.Base(path))
+		return fluxClient(path), nil
+	}
+	s.note("flux is not installed and cannot be built (%v).", err)
 	if path, err := exec.LookPath("oras"); err == nil {
-		s.note("The loop runs the installed oras, for flux is not; to see whether something changed it only fetches the manifest.")
+		s.note("The loop runs the installed oras; to see whether something changed it only fetches the manifest.")
 		return orasClient(path), nil
 	}
-	s.note("flux and oras are not installed: the loop runs a small program over Flux's library, which starts faster than flux.")
-	path := filepath.Join(dir, "artifact")
+	s.note("The loop runs a small program over Flux's library, which starts faster than flux.")
+	path = filepath.Join(dir, "artifact")
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/artifactctl/artifactctl/test/bench/artifact")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return client{}, fmt.Errorf("build a stand-in for flux: %w\n%s", err, out)
