@@ -36,9 +36,12 @@ type client struct {
 
 // Do sends the request. A response is always a success, and what a manifest or blob was read by is its digest.
 func (c *client) Do(req *http.Request) (*http.Response, error) {
+	out := req.WithContext(c.scopes.widen(req.Context()))
 	// oras-go sends the token of an upload's POST with its PUT; if it expired in between nobody would renew it.
-	out := req.Clone(req.Context())
-	out.Header.Del("Authorization")
+	if out.Header.Get("Authorization") != "" {
+		out.Header = out.Header.Clone()
+		out.Header.Del("Authorization")
+	}
 	resp, err := c.send(out)
 	if err != nil {
 		return nil, unanswered(req, err)
@@ -93,12 +96,14 @@ func (c *client) send(req *http.Request) (*http.Response, error) {
 }
 
 func (c *client) queued(req *http.Request) (*http.Response, error) {
-	key := strings.Join(auth.GetAllScopesForHost(req.Context(), req.URL.Host), " ")
-	leave, err := c.queues.enter(req.Context(), key)
-	if err != nil {
-		return nil, err
+	if !c.queues.free.Load() {
+		key := strings.Join(auth.GetAllScopesForHost(req.Context(), req.URL.Host), " ")
+		leave, err := c.queues.enter(req.Context(), key)
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
 	}
-	defer leave()
 	resp, err := c.auth.Do(req)
 	if err == nil && resp.StatusCode != http.StatusUnauthorized && resp.Request != nil && resp.Request.URL.Host == req.URL.Host &&
 		!strings.HasPrefix(resp.Request.Header.Get("Authorization"), "Bearer ") {

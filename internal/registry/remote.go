@@ -192,7 +192,7 @@ func (r *Remote) Close() {
 	}
 }
 
-// open returns oras-go's client of a repository, and a context with the rights to ask for.
+// open returns oras-go's client of a repository, and a context for its requests.
 func (r *Remote) open(ctx context.Context, repository string) (context.Context, *remote.Repository, error) {
 	ref := ociregistry.Reference{Registry: r.host, Repository: r.full(repository)}
 	if err := checkRepository(repository); err != nil {

@@ -21,40 +21,78 @@ const groupSize = 16
 type scopes struct {
 	host    string
 	actions []string
-	group   map[string][]string // repository → scopes of its group
-	lone    sync.Map            // repositories that get tokens of their own
+	group   map[string]*group // by repository
+	lone    sync.Map          // repositories that get tokens of their own
+}
+
+// group is the rights on repositories that share a token.
+type group struct {
+	all     []string
+	covered map[string]bool // scopes that all includes, as requests ask for them
+	rights  context.Context // holds all and nothing else: oras-go reads scopes from a context, and is slow to write them there
 }
 
 // newScopes groups repositories, given by their full names.
 func newScopes(host string, repositories []string, actions ...string) *scopes {
-	s := &scopes{host: host, actions: actions, group: map[string][]string{}}
+	s := &scopes{host: host, actions: actions, group: map[string]*group{}}
 	repositories = slices.Clone(repositories)
 	slices.Sort(repositories)
 	for members := range slices.Chunk(slices.Compact(repositories), groupSize) {
-		var all []string
+		g := &group{covered: map[string]bool{}}
 		for _, name := range members {
-			all = append(all, auth.ScopeRepository(name, actions...))
+			own := auth.ScopeRepository(name, slices.Clone(actions)...)
+			g.all = append(g.all, own)
+			g.covered[own], g.covered[auth.ScopeRepository(name, auth.ActionPull)] = true, true
+			s.group[name] = g
 		}
-		all = auth.CleanScopes(all)
-		for _, name := range members {
-			s.group[name] = all
-		}
+		g.rights = auth.WithScopesForHost(context.Background(), host, g.all...)
 	}
 	return s
 }
 
-// with returns a context that asks for the rights on a repository and, as far as it has one, its group.
+type repositoryKey struct{}
+
+// with returns a context whose requests are about a repository.
 func (s *scopes) with(ctx context.Context, repository string) context.Context {
-	if all := s.of(repository); all != nil {
-		return auth.AppendScopesForHost(ctx, s.host, all...)
+	return context.WithValue(ctx, repositoryKey{}, repository)
+}
+
+// widen adds to the rights that a request asks for those on its repository that the run will need and, as far as it has
+// one, those of its group.
+func (s *scopes) widen(ctx context.Context) context.Context {
+	repository, ok := ctx.Value(repositoryKey{}).(string)
+	if !ok {
+		return ctx
+	}
+	if g := s.of(repository); g != nil {
+		for _, scope := range auth.GetScopesForHost(ctx, s.host) {
+			if !g.covered[scope] {
+				return auth.AppendScopesForHost(ctx, s.host, g.all...)
+			}
+		}
+		return granted{ctx, g.rights}
 	}
 	if len(s.actions) < 2 { // oras-go asks for the right to pull by itself
 		return ctx
 	}
-	return auth.AppendScopesForHost(ctx, s.host, auth.ScopeRepository(repository, s.actions...))
+	return auth.AppendScopesForHost(ctx, s.host, auth.ScopeRepository(repository, slices.Clone(s.actions)...))
 }
 
-func (s *scopes) of(repository string) []string {
+// granted is a context with the rights of a group instead of its own.
+type granted struct {
+	context.Context
+	rights context.Context
+}
+
+// Value implements context.Context.
+func (g granted) Value(key any) any {
+	if v := g.rights.Value(key); v != nil {
+		return v
+	}
+	return g.Context.Value(key)
+}
+
+func (s *scopes) of(repository string) *group {
 	if _, alone := s.lone.Load(repository); alone {
 		return nil
 	}
@@ -63,8 +101,8 @@ func (s *scopes) of(repository string) []string {
 
 // together reports whether the token for one repository is good for the other.
 func (s *scopes) together(a, b string) bool {
-	group := s.of(a)
-	return a == b || (group != nil && len(s.of(b)) > 0 && &group[0] == &s.of(b)[0])
+	g := s.of(a)
+	return a == b || (g != nil && g == s.of(b))
 }
 
 // alone makes a repository leave its group, and all members with it when the whole token was refused. It returns the

@@ -143,7 +143,10 @@ func (r *Remote) upload(ctx context.Context, repo *remote.Repository, b artifact
 	}
 	if !plain && b.Size <= largeBlob && !r.uploads.noMount.Load() {
 		from := r.source(ctx, repo, b)
-		ctx := auth.AppendScopesForHost(ctx, repo.Reference.Host(), auth.ScopeRepository(from, auth.ActionPull))
+		ctx := ctx
+		if from != repo.Reference.Repository {
+			ctx = auth.AppendScopesForHost(ctx, repo.Reference.Host(), auth.ScopeRepository(from, auth.ActionPull))
+		}
 		session, err := r.begin(ctx, repo, url.Values{"mount": {b.Digest.String()}, "from": {from}}, nil)
 		if err == nil {
 			return session == nil && from == repo.Reference.Repository, r.finish(ctx, session, b)
