@@ -37,7 +37,7 @@ var (
 
 // check is a rule for strings.
 type check struct {
-	pattern *regexp.Regexp // what must match; the schema holds it, too
+	pattern matcher        // what must match; the schema holds it, too
 	not     *regexp.Regexp // what must not match, or nil; the schema holds it, too
 	empty   bool           // the empty string is fine
 	what    string         // end of the message: "is not …"
@@ -51,11 +51,11 @@ type check struct {
 //
 //nolint:gochecknoglobals // a read-only table, whose patterns are compiled once
 var checks = map[string]check{
-	"annotation":  {pattern: regexp.MustCompile(`^[^\s\x00-\x1f]{1,255}$`), not: reserved, what: "an annotation key", test: testAnnotation},
+	"annotation":  {pattern: lazily(`^[^\s\x00-\x1f]{1,255}$`), not: reserved, what: "an annotation key", test: testAnnotation},
 	"app":         {pattern: regexp.MustCompile(`^` + component + `$`), what: "an app name", hint: "lower-case letters and digits, with single dots, dashes or underscores between them", test: testLength(63)},
 	"appGlob":     {pattern: regexp.MustCompile(`^[a-z0-9._*?\[\]-]+$`), what: "an app name, nor a glob for some", hint: "lower-case letters, digits, dots, dashes and underscores, with * and ? for any of them"},
-	"branch":      {pattern: regexp.MustCompile(`^[^\s\x00-\x1f~^:\\]{1,255}$`), what: "a branch, nor a glob for branches"},
-	"commit":      {pattern: regexp.MustCompile(tagPattern("app|commit|branch", "commit")), not: signatureTags, empty: true, what: "a tag template", hint: tagHint, test: testTag("app", "commit", "branch")},
+	"branch":      {pattern: lazily(`^[^\s\x00-\x1f~^:\\]{1,255}$`), what: "a branch, nor a glob for branches"},
+	"commit":      {pattern: lazily(tagPattern("app|commit|branch", "commit")), not: signatureTags, empty: true, what: "a tag template", hint: tagHint, test: testTag("app", "commit", "branch")},
 	"duration":    {pattern: regexp.MustCompile(`^(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+$`), what: "a duration", hint: "write it like 30s or 1m30s", test: testDuration},
 	"environment": {pattern: regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$`), what: "an environment name", hint: "lower-case letters and digits, with dashes between them"},
 	"file":        {pattern: regexp.MustCompile(`^[^\x00-\x1f]+$`), not: regexp.MustCompile(`-----BEGIN `), what: "the path of a file", hide: true, hint: "write the content to a file, and give its path here"},
@@ -71,9 +71,9 @@ var checks = map[string]check{
 	"platform":    {pattern: regexp.MustCompile(platforms), what: "an os/arch", hint: "write it like linux/amd64 or darwin/arm64"},
 	"plugin":      {pattern: regexp.MustCompile(`^[a-z][a-z0-9-]*$`), what: "a plugin name", hint: "lower-case letters, digits and dashes; a path belongs under path:"},
 	"reference":   {pattern: regexp.MustCompile(`^(?:env://[A-Za-z_][A-Za-z0-9_]*|file://[^\x00-\x1f]+)$`), what: "a reference", hide: true, test: testReference},
-	"release":     {pattern: regexp.MustCompile(tagPattern("app|commit|version", "version")), not: signatureTags, empty: true, what: "a tag template", hint: tagHint, test: testTag("app", "commit", "version")},
+	"release":     {pattern: lazily(tagPattern("app|commit|version", "version")), not: signatureTags, empty: true, what: "a tag template", hint: tagHint, test: testTag("app", "commit", "version")},
 	"repository":  {pattern: regexp.MustCompile(`^` + appComponent + `(?:/` + appComponent + `)*$`), what: "a repository", test: testRepository},
-	"rolling":     {pattern: regexp.MustCompile(`^(?:[A-Za-z0-9_]|\{(?:app|branch)\})(?:[A-Za-z0-9._-]|\{(?:app|branch)\}){0,127}$`), not: signatureTags, empty: true, what: "a tag template", hint: tagHint, test: testTag("app", "branch")},
+	"rolling":     {pattern: lazily(`^(?:[A-Za-z0-9_]|\{(?:app|branch)\})(?:[A-Za-z0-9._-]|\{(?:app|branch)\}){0,127}$`), not: signatureTags, empty: true, what: "a tag template", hint: tagHint, test: testTag("app", "branch")},
 	"sha256":      {pattern: regexp.MustCompile(`^[0-9a-f]{64}$`), what: "a sha256", hint: "64 lower-case hex digits; artifactctl plugins shows them"},
 	"signer":      {pattern: regexp.MustCompile(`^[a-z][a-z0-9-]*$`), what: "a signer name", hint: "lower-case letters, digits and dashes"},
 	"url":         {pattern: regexp.MustCompile(`^(?:oci://` + host + `(?:/` + component + `)*|oci-layout:[^@\x00-\x1f]+)$`), what: "a registry URL", hide: true, hint: urlHint, test: testURL},

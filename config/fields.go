@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -22,8 +23,40 @@ type field struct {
 	maximum    *int
 }
 
-// fieldsOf lists the fields of a struct type in the order of its declaration.
+// tables has the fields of all struct types of publish.yaml: they are looked up for each app.
+//
+//nolint:gochecknoglobals // a read-only table, made when it is first needed
+var tables = sync.OnceValue(func() map[reflect.Type][]field {
+	known := map[reflect.Type][]field{}
+	var visit func(t reflect.Type)
+	visit = func(t reflect.Type) {
+		switch t.Kind() {
+		case reflect.Slice, reflect.Map, reflect.Pointer:
+			visit(t.Elem())
+		case reflect.Struct:
+			if _, ok := known[t]; ok {
+				return
+			}
+			known[t] = readFields(t)
+			for _, f := range known[t] {
+				visit(f.typ)
+			}
+		}
+	}
+	visit(reflect.TypeFor[Publish]())
+	visit(reflect.TypeFor[Environment]())
+	return known
+})
+
+// fieldsOf lists the fields of a struct type in the order of its declaration. The list is shared.
 func fieldsOf(t reflect.Type) []field {
+	if known, ok := tables()[t]; ok {
+		return known
+	}
+	return readFields(t)
+}
+
+func readFields(t reflect.Type) []field {
 	var out []field
 	for sf := range t.Fields() {
 		f := field{

@@ -123,7 +123,7 @@ func steps(path string) []string {
 			if end < 0 {
 				end = len(rest)
 			}
-			if !plainKey.MatchString(rest[:end]) {
+			if !isPlain(rest[:end]) {
 				return nil
 			}
 			out, rest = append(out, rest[:end]), rest[end:]

@@ -2,16 +2,14 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
+	"strings"
 )
-
-var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // member is the path of a key: registry.url, or annotations["a.b/c"] where the key is not a plain word.
 func member(path, key string) string {
 	switch {
-	case !plainKey.MatchString(key):
+	case !isPlain(key):
 		return path + "[" + strconv.Quote(key) + "]"
 	case path == "":
 		return key
@@ -19,8 +17,15 @@ func member(path, key string) string {
 	return path + "." + key
 }
 
+// isPlain reports whether a key needs no quotes in a path: letters, digits, underscores and dashes.
+func isPlain(key string) bool {
+	return key != "" && !strings.ContainsFunc(key, func(r rune) bool {
+		return (r < 'a' || 'z' < r) && (r < 'A' || 'Z' < r) && (r < '0' || '9' < r) && r != '_' && r != '-'
+	})
+}
+
 // index is the path of an element of a list.
-func index(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
+func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
 // place is where a value stands: its path in the effective configuration, and the path that the source spells, which in
 // an environment begins with environments.NAME.

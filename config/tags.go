@@ -10,9 +10,21 @@ import (
 
 var (
 	placeholders = regexp.MustCompile(`\{[^{}]*\}`)
-	tagGrammar   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
 	unfitForTag  = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 )
+
+// isTag reports whether text can be a tag (OCI distribution specification, "Pulling manifests").
+func isTag(text string) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_':
+		case (c == '.' || c == '-') && i > 0:
+		default:
+			return false
+		}
+	}
+	return 1 <= len(text) && len(text) <= 128
+}
 
 // tagPattern is the pattern of templates with these placeholders, of which one must stand in it.
 func tagPattern(allowed, needed string) string {
@@ -31,7 +43,7 @@ func testTag(allowed ...string) func(string) (string, string) {
 		}
 		tag := sample("main").expand(text, "a")
 		switch {
-		case !tagGrammar.MatchString(tag):
+		case !isTag(tag):
 			return "", ""
 		case signatureTags.MatchString(tag):
 			return "tags that begin with sha256- or sha512- belong to signatures", "choose another prefix, such as sha-"
@@ -79,9 +91,11 @@ func tagRules(t Tags) []tagRule {
 }
 
 // tag is what a rule gives for an app in a run of its own branch.
-func (r tagRule) tag(app string) string {
+func (r tagRule) tag(app string) string { return r.sample().expand(r.template, app) }
+
+func (r tagRule) sample() values {
 	branch := strings.Trim(unfitForTag.ReplaceAllString(r.branch, "-"), "-.")
-	return sample(cmp.Or(branch, "main")).expand(r.template, app)
+	return sample(cmp.Or(branch, "main"))
 }
 
 // gives reports whether the rule can give this tag to an app, whatever commit or version is published.
@@ -110,8 +124,9 @@ func collide(a, b tagRule, app string) bool {
 func (e *effective) checkTags() {
 	rules := tagRules(e.publish.Tags)
 	for i, r := range rules {
+		run := r.sample()
 		for _, app := range e.apps {
-			if tag := r.tag(app.Name); !tagGrammar.MatchString(tag) {
+			if tag := run.expand(r.template, app.Name); !isTag(tag) {
 				e.problem(r.path, tagHint, "app %s would get a tag of %d characters that cannot be one", app.Name, len(tag))
 				break
 			}

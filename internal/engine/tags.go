@@ -26,7 +26,6 @@ type wantedTag struct {
 }
 
 var (
-	tagGrammar  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
 	unfit       = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 	placeholder = regexp.MustCompile(`\{[^{}]*\}`)
 )
@@ -51,10 +50,23 @@ func expand(template, app string, s Source) (string, error) {
 	if len(missing) > 0 {
 		return "", fmt.Errorf("tag template %q: this run has no value for %s", template, strings.Join(missing, ", "))
 	}
-	if !tagGrammar.MatchString(tag) {
+	if !isTag(tag) {
 		return "", fmt.Errorf("tag template %q gives %q, which cannot be a tag", template, tag)
 	}
 	return tag, nil
+}
+
+// isTag reports whether text can be a tag (OCI distribution specification, "Pulling manifests").
+func isTag(text string) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_':
+		case (c == '.' || c == '-') && i > 0:
+		default:
+			return false
+		}
+	}
+	return 1 <= len(text) && len(text) <= 128
 }
 
 // fitForTag makes a branch name usable inside a tag: "feature/x" → "feature-x".
