@@ -16,6 +16,7 @@ const maxDirtyPaths = 5
 type repository struct {
 	git
 	dir     string // the directory that was asked for
+	top     bool   // it is the top of the tree
 	head    string // commit that is checked out; empty before the first commit
 	branch  string // branch that is checked out; empty on a detached head
 	shallow bool
@@ -24,18 +25,18 @@ type repository struct {
 // openRepository finds the repository that holds dir. An error for which isAbsent is true means that there is none.
 func openRepository(ctx context.Context, dir string, env environment) (*repository, error) {
 	g := newGit(dir, env)
-	out, _, err := g.run(ctx, "", "rev-parse", "--is-shallow-repository", "--is-inside-work-tree", "--show-toplevel")
+	out, _, err := g.run(ctx, "", "rev-parse", "--is-shallow-repository", "--is-inside-work-tree", "--show-cdup", "--show-toplevel")
 	if err != nil {
 		if isAbsent(err) {
 			return nil, fmt.Errorf("%s: %w", dir, err)
 		}
 		return nil, fmt.Errorf("find the git repository of %s: %w", dir, err)
 	}
-	lines := strings.SplitN(strings.TrimRight(out, "\n"), "\n", 3)
-	if len(lines) != 3 {
+	lines := strings.SplitN(strings.TrimRight(out, "\n"), "\n", 4)
+	if len(lines) != 4 {
 		return nil, fmt.Errorf("find the git repository of %s: unexpected answer of git rev-parse", dir)
 	}
-	r := &repository{git: newGit(lines[2], env), dir: dir, shallow: lines[0] == "true"}
+	r := &repository{git: newGit(lines[3], env), dir: dir, top: lines[2] == "", shallow: lines[0] == "true"}
 	if r.head, _, err = r.run(ctx, "", "rev-parse", "--verify", "--quiet", "HEAD^{commit}"); err != nil {
 		return nil, fmt.Errorf("read HEAD: %w", err)
 	}
@@ -67,6 +68,9 @@ func (r *repository) dirty(ctx context.Context) ([]string, error) {
 
 // ignored adds the directory itself to paths when git ignores it: then no commit holds what is published.
 func (r *repository) ignored(ctx context.Context, paths []string) ([]string, error) {
+	if r.top {
+		return paths, nil
+	}
 	g := r.git
 	g.dir = r.dir
 	prefix, _, err := g.run(ctx, "", "rev-parse", "--show-prefix")
@@ -104,22 +108,34 @@ var errNoCommit = errors.New("not in this clone")
 
 // time returns the committer's time of a commit, in UTC.
 func (r *repository) time(ctx context.Context, commit string) (time.Time, error) {
-	has, err := r.has(ctx, commit)
+	out, _, err := r.run(ctx, commit+"^{commit}\n", "cat-file", "--batch=%(objecttype)")
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, fmt.Errorf("look up commits: %w", err)
 	}
-	if !has[0] {
+	kind, text, _ := strings.Cut(out, "\n")
+	if kind != "commit" {
 		return time.Time{}, fmt.Errorf("commit %s: %w", short(commit), errNoCommit)
 	}
-	out, _, err := r.run(ctx, "", "show", "--no-patch", "--format=%ct", commit)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("read the time of commit %s: %w", short(commit), err)
-	}
-	seconds, err := strconv.ParseInt(strings.TrimSpace(out), 10, 64)
+	seconds, err := committed(text)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read the time of commit %s: %w", short(commit), err)
 	}
 	return time.Unix(seconds, 0).UTC(), nil
+}
+
+// committed reads the committer's time out of a commit: "committer NAME <EMAIL> SECONDS ZONE" in its header.
+func committed(text string) (int64, error) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if line == "" {
+			break
+		}
+		if committer, ok := strings.CutPrefix(line, "committer "); ok {
+			seconds, _, _ := strings.Cut(strings.TrimLeft(committer[strings.LastIndexByte(committer, '>')+1:], " "), " ")
+			return strconv.ParseInt(seconds, 10, 64)
+		}
+	}
+	return 0, errors.New("it names no committer")
 }
 
 // has says for each commit id whether the clone has it.
