@@ -26,7 +26,7 @@ func (p *program) publishCommand() *cobra.Command {
 				return err
 			}
 			return p.within(cmd.Context(), func(ctx context.Context) error {
-				s, err := p.open(ctx, needs{source: true, policy: true, signer: part.phase != "tag", write: true, gates: true})
+				s, err := p.open(ctx, needs{source: true, policy: true, signer: part.phase != "tag", late: true, write: true, gates: true})
 				if err != nil {
 					return err
 				}
@@ -80,7 +80,7 @@ func (s *session) mayPublish(allowDirty bool, part *shardFlags) error {
 }
 
 func (s *session) publish(ctx context.Context, shard *ui.Shard, findings []string) error {
-	plan, err := s.engine.Plan(ctx, s.apps)
+	plan, err := s.planToSign(ctx)
 	if plan == nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type needs struct {
 	source bool // a commit
 	policy bool // what signatures are checked with; starts the signer when publish.yaml does not say
 	signer bool // a signer that can sign
+	late   bool // the signer is started when it turns out that something is to be signed
 	write  bool // the registry is written to
 	gates  bool // what is rendered is looked at before anything else
 	// given is what signatures are checked with, by Flux's rules alone, in place of what publish.yaml says
@@ -40,19 +41,24 @@ type session struct {
 	requests   map[string]render.Request // by app
 	pool       *render.Pool
 	dirtyPaths string // of the working tree, for messages
-	legacy     bool   // read legacy signatures though publish.yaml makes none
+	early      *detection
+	late       *lateSigner // nil unless the signer waits for work
+	legacy     bool        // read legacy signatures though publish.yaml makes none
 	closers    []func()
 }
 
 // open loads publish.yaml and wires what the command needs. What can fail early fails here, before anything is rendered
 // or sent: a wrong passphrase is found before the first push. The caller closes the session.
 func (p *program) open(ctx context.Context, n needs) (*session, error) {
+	p.tuneCollector()
+	early := p.detectEarly(ctx, n)
 	cfg, err := p.load()
 	if err != nil {
+		early.stop()
 		return nil, err
 	}
-	p.tuneCollector()
-	s := &session{program: p, cfg: cfg, requests: map[string]render.Request{}}
+	s := &session{program: p, cfg: cfg, early: early, requests: map[string]render.Request{}}
+	s.closers = append(s.closers, early.stop)
 	s.ui = p.newUI()
 	s.closers = append(s.closers, s.ui.Close)
 	s.engine = &engine.Engine{
@@ -95,7 +101,10 @@ func (s *session) wire(ctx context.Context, n needs) error {
 	if n.policy {
 		if n.given != nil {
 			s.engine.Policy, s.engine.Formats = *n.given, nil
-		} else if err := s.findPolicy(ctx, n.signer); err != nil {
+		} else if n.late {
+			s.late = &lateSigner{}
+		}
+		if err := s.findPolicy(ctx, n.signer); err != nil {
 			return err
 		}
 		if err := s.openRegistry(ctx, n.write); err != nil {

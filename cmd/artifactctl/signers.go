@@ -30,7 +30,7 @@ func (s *session) findPolicy(ctx context.Context, sign bool) error {
 	}
 	if trust != nil {
 		s.engine.Policy = *trust
-		if !sign {
+		if !sign || s.waitToSign(ctx, *trust) {
 			return nil
 		}
 	}

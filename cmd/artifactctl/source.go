@@ -27,11 +27,7 @@ func (p *program) sourceFlags(cmd *cobra.Command) {
 
 // findSource finds out which commit this run is about.
 func (s *session) findSource(ctx context.Context) error {
-	f := s.flags.source
-	found, err := source.Detect(ctx, source.Options{
-		Dir: s.cfg.Dir, Environ: s.environ, AllowDirty: true, // publish decides about that, and plan shows it
-		Overrides: source.Overrides{Remote: f.remote, Commit: f.commit, Branch: f.branch, Tag: f.tag, Created: f.created},
-	})
+	found, err := s.early.of(ctx, s.program, s.cfg.Dir)
 	if err != nil {
 		return &usageError{err: err}
 	}
