@@ -45,10 +45,16 @@ func newScopes(host string, repositories []string, actions ...string) *scopes {
 			g.covered[own], g.covered[auth.ScopeRepository(name, auth.ActionPull)] = true, true
 			s.group[name] = g
 		}
-		g.rights = auth.WithScopesForHost(context.Background(), host, g.all...)
+		g.rights = auth.WithScopesForHost(nothing{}, host, g.all...)
 	}
 	return s
 }
+
+// nothing is the context around the rights of a group. It is asked for values only.
+type nothing struct{ context.Context }
+
+// Value implements context.Context.
+func (nothing) Value(any) any { return nil }
 
 type repositoryKey struct{}
 
