@@ -6,7 +6,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 ORACLES := test test/flux test/transit test/kms test/keyless
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build demo test test-product test-oracles lint generate bench conformance clean
+.PHONY: build demo test test-product test-oracles flux lint generate bench conformance clean
 
 build: ## artifactctl and every signer-* into bin/
 	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/... ./plugins/signer-...
@@ -22,6 +22,9 @@ test-product: ## the product's own tests, with the race detector
 
 test-oracles: ## cosign, Flux's verification, real registries, Vault's transit engine, key services, a private Sigstore
 	for module in $(ORACLES); do (cd $$module && $(GO) vet ./... && $(GO) test -timeout 30m ./...) || exit 1; done
+
+flux: ## the whole circle on a real Flux and a real API server; the first time it builds them, which takes minutes
+	cd test && ARTIFACTCTL_TEST_CLUSTER=1 $(GO) test -count=1 -timeout 60m ./cluster
 
 lint: ## golangci-lint, pinned
 	$(GO) run $(GOLANGCI) run ./...

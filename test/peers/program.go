@@ -3,6 +3,7 @@ package peers
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -16,17 +17,23 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// tool is a command that a tool directive of go.mod pins.
-type tool struct{ name, module, path string }
-
-func cosignTool() tool {
-	const module = "github.com/sigstore/cosign/v3"
-	return tool{name: "cosign", module: module, path: module + "/cmd/cosign"}
+// Tool is a command that a tool directive of a go.mod pins.
+type Tool struct {
+	Name   string // of the program
+	Module string // that has it, and whose version counts
+	Path   string // of the command's package
+	// Dir is the directory of the go.mod, below that of this module; empty for this module's own.
+	Dir string
 }
 
-func kustomizeTool() tool {
+func cosignTool() Tool {
+	const module = "github.com/sigstore/cosign/v3"
+	return Tool{Name: "cosign", Module: module, Path: module + "/cmd/cosign"}
+}
+
+func kustomizeTool() Tool {
 	const module = "sigs.k8s.io/kustomize/kustomize/v5"
-	return tool{name: "kustomize", module: module, path: module}
+	return Tool{Name: "kustomize", Module: module, Path: module}
 }
 
 // Cosign returns the path of the cosign command, built from the version that go.mod pins.
@@ -36,10 +43,10 @@ func Cosign(t testing.TB) string { return must(t)(BuildCosign(t.Context())) }
 func Kustomize(t testing.TB) string { return must(t)(BuildKustomize(t.Context())) }
 
 // BuildCosign is Cosign for a caller that has no test at hand.
-func BuildCosign(ctx context.Context) (string, error) { return build(ctx, cosignTool()) }
+func BuildCosign(ctx context.Context) (string, error) { return BuildTool(ctx, cosignTool()) }
 
 // BuildKustomize is Kustomize for a caller that has no test at hand.
-func BuildKustomize(ctx context.Context) (string, error) { return build(ctx, kustomizeTool()) }
+func BuildKustomize(ctx context.Context) (string, error) { return BuildTool(ctx, kustomizeTool()) }
 
 func must(t testing.TB) func(string, error) string {
 	return func(path string, err error) string {
@@ -51,18 +58,19 @@ func must(t testing.TB) func(string, error) string {
 	}
 }
 
-// build builds a pinned command once for each version and returns its path. Processes that want it at the same time
+// BuildTool builds a pinned command once for each version and returns its path. Processes that want it at the same time
 // wait for the first one: a cold build of cosign takes minutes and need not be done twice.
-func build(ctx context.Context, t tool) (string, error) {
+func BuildTool(ctx context.Context, t Tool) (string, error) {
 	dir, err := findModule()
 	if err != nil {
 		return "", err
 	}
-	version, err := pinned(dir, t.module)
+	from := filepath.Join(dir, filepath.FromSlash(t.Dir))
+	version, err := pinned(from, t.Module)
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "bin", fmt.Sprintf("%s-%s-%s-%s", t.name, version, runtime.Version(), runtime.GOARCH))
+	path := filepath.Join(dir, "bin", fmt.Sprintf("%s-%s-%s-%s", t.Name, version, runtime.Version(), runtime.GOARCH))
 	unlock, err := lockPrograms(dir)
 	if err != nil {
 		return "", err
@@ -72,11 +80,11 @@ func build(ctx context.Context, t tool) (string, error) {
 		return path, nil
 	}
 	fresh := path + ".new"
-	if err := runGo(ctx, dir, "build", "-ldflags=-s -w", "-o", fresh, t.path); err != nil {
+	if err := runGo(ctx, from, "build", "-ldflags=-s -w", "-o", fresh, t.Path); err != nil {
 		return "", err
 	}
 	if err := os.Rename(fresh, path); err != nil {
-		return "", fmt.Errorf("install %s: %w", t.name, err)
+		return "", fmt.Errorf("install %s: %w", t.Name, err)
 	}
 	return path, nil
 }
@@ -98,6 +106,41 @@ func pinned(dir, module string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%s does not pin %s", path, module)
+}
+
+// Source returns the directory of the module that a tool comes from, with all of its files.
+func Source(ctx context.Context, t Tool) (string, error) {
+	dir, err := findModule()
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", t.Module)
+	cmd.Dir = filepath.Join(dir, filepath.FromSlash(t.Dir))
+	out, err := cmd.Output()
+	var module struct{ Dir string }
+	if err == nil {
+		err = json.Unmarshal(out, &module)
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the source of %s: %w\n%s", t.Name, err, out)
+	}
+	return module.Dir, nil
+}
+
+// BuildPeer builds the program of a directory of one of the modules below this one and returns its path. It is built
+// whenever its sources changed.
+func BuildPeer(ctx context.Context, module, dir string) (string, error) {
+	above, err := findModule()
+	if err != nil {
+		return "", err
+	}
+	unlock, err := lockPrograms(above)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	path := filepath.Join(above, "bin", module+"-"+dir)
+	return path, runGo(ctx, filepath.Join(above, module), "build", "-o", path, "./"+dir)
 }
 
 // PrebuiltEnv names a variable with a directory that holds artifactctl and its signers; Product then builds nothing.
