@@ -36,6 +36,7 @@ var floorPlan = []struct {
 	{"plugins/signer-...", room{[]string{"plugins/signer/...", "plugins/signer"}, heavy("go-plugin", "grpc")}},
 	{"internal/artifact", room{nil, heavy()}},
 	{"internal/attest", room{[]string{"internal/artifact", "plugins/signer"}, append(heavy(), "net/http", "os", "os/exec")}},
+	{"internal/attest/attesttest", room{[]string{"internal/attest", "internal/artifact", "plugins/signer"}, heavy()}},
 	{"internal/changes", room{[]string{"internal/artifact"}, append(heavy(), "net/http", "os", "os/exec")}},
 	{"internal/redact", room{nil, []string{"*/..."}}},
 	{"internal/render/...", room{[]string{"internal/artifact", "internal/render/..."}, heavy("kustomize")}},

@@ -48,9 +48,9 @@ func (s *session) writeFindings(r *finding.Report, values []string) error {
 		return err
 	}
 	for _, f := range files {
-		content, err := ui.Findings(r, f.format, s.outputOptions().Generator)
+		content, err := ui.Findings(r, f.format, s.outputOptions().Generator, s.hide.String)
 		if err == nil {
-			err = os.WriteFile(f.path, []byte(s.hide.String(string(content))), 0o644)
+			err = os.WriteFile(f.path, content, 0o644)
 		}
 		if err != nil {
 			return fmt.Errorf("write findings: %w", err)

@@ -1,5 +1,5 @@
-// Package finding holds what gates say about rendered apps, and writes it down: as text, JUnit XML, SARIF and workflow
-// commands of GitHub. It runs no gate, and prints nothing.
+// Package finding holds what gates say about rendered apps, and writes it down: as text, JUnit XML and SARIF. It
+// runs no gate, and prints nothing.
 package finding
 
 import (

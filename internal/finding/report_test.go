@@ -68,7 +68,6 @@ func TestFormats(t *testing.T) {
 	golden(t, "report.txt", []byte(Lines(sample().Findings())))
 	golden(t, "report.junit.xml", junit)
 	golden(t, "report.sarif", sarif)
-	golden(t, "report.annotations", []byte(Annotations(sample().Findings())))
 	if err := xml.Unmarshal(junit, &struct{}{}); err != nil {
 		t.Errorf("JUnit: %v", err)
 	}
@@ -97,7 +96,7 @@ func TestEmptyReport(t *testing.T) {
 	if err != nil || !strings.Contains(string(junit), `<testsuites name="gates" tests="0" failures="0" errors="0"></testsuites>`) {
 		t.Errorf("got %s, %v", junit, err)
 	}
-	if Lines(nil) != "" || Annotations(nil) != "" {
+	if Lines(nil) != "" {
 		t.Error("something is said of nothing")
 	}
 }
@@ -116,19 +115,11 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-// What a command printed cannot make a message into another workflow command, nor break XML.
+// What a command printed cannot break XML.
 func TestHostileMessages(t *testing.T) {
 	r := &Report{Results: []Result{{Gate: "g", App: "a", Status: Refused, Findings: []Finding{{
-		Gate: "g", App: "a", Severity: Error, Source: "x,y:z\n::error::",
-		Message: Clean("one\n::stop-commands::x\r\n\x1b[31m]]>&\x00\xff " + strings.Repeat("ä", maxAnnotation)),
+		Gate: "g", App: "a", Severity: Error, Message: Clean("one\r\n\x1b[31m]]>&\x00\xff"),
 	}}}}}
-	text := Annotations(r.Findings())
-	if strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "::error file=x%2Cy%3Az%0A%3A%3Aerror%3A%3A,title=a%3A g::one%0A::stop-commands::x%0A") {
-		t.Errorf("got %.200q", text)
-	}
-	if !strings.HasSuffix(text, "ä…\n") {
-		t.Errorf("the text ends in %q", text[len(text)-10:])
-	}
 	junit, err := JUnit(r)
 	if err != nil {
 		t.Fatal(err)

@@ -108,15 +108,15 @@ func SARIF(r *Report, version string) ([]byte, error) {
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{ID: id, ShortDescription: sarifText{Text: describe(id)}})
 	}
 	for _, f := range findings {
-		id := f.rule("/")
+		id := f.Title("/")
 		run.Results = append(run.Results, sarifResult{
-			RuleID: id, RuleIndex: ids[id], Level: string(f.Severity), Message: sarifText{Text: f.summary()},
+			RuleID: id, RuleIndex: ids[id], Level: string(f.Severity), Message: sarifText{Text: f.Summary()},
 			Locations: locationsOf(f), Fingerprints: map[string]string{"artifactctl/v1": fingerprint(f)},
 		})
 		if f.Broken {
 			run.Invocations[0].Successful = false
 			run.Invocations[0].Notifications = append(run.Invocations[0].Notifications,
-				sarifNotification{Level: string(f.Severity), Message: sarifText{Text: f.Gate + ": " + f.summary()}})
+				sarifNotification{Level: string(f.Severity), Message: sarifText{Text: f.Gate + ": " + f.Summary()}})
 		}
 	}
 	log := sarifLog{Schema: sarifSchema, Version: "2.1.0", Runs: []sarifRun{run}}
@@ -134,7 +134,7 @@ func SARIF(r *Report, version string) ([]byte, error) {
 func ruleIDs(findings []Finding) []string {
 	var ids []string
 	for _, f := range findings {
-		ids = append(ids, f.rule("/"))
+		ids = append(ids, f.Title("/"))
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)

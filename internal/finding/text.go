@@ -56,7 +56,7 @@ func Lines(findings []Finding) string {
 	var b strings.Builder
 	for _, f := range findings {
 		first, rest, more := strings.Cut(f.Message, "\n")
-		fmt.Fprintf(&b, "%s%s: %s%s (%s)\n", f.place(), f.Severity, f.subject(), first, f.rule(": "))
+		fmt.Fprintf(&b, "%s%s: %s%s (%s)\n", f.place(), f.Severity, f.subject(), first, f.Title(": "))
 		if more {
 			for line := range strings.Lines(rest) {
 				b.WriteString(strings.TrimRight("  "+strings.TrimSuffix(line, "\n"), " ") + "\n")
@@ -92,10 +92,26 @@ func (f Finding) subject() string {
 	return f.Object + ": "
 }
 
-// rule returns the name of the gate, with that of the rule when there is one.
-func (f Finding) rule(separator string) string {
+// Title returns the name of the gate, with that of the rule when there is one.
+func (f Finding) Title(separator string) string {
 	if f.Rule == "" {
 		return f.Gate
 	}
 	return f.Gate + separator + f.Rule
+}
+
+// Summary returns what is said, with the place in the artifact and the hint, for formats that have no room for them.
+func (f Finding) Summary() string {
+	text := f.subject() + f.Message
+	if f.File != "" && (f.SourceLine == 0 || f.SourceLine != f.Line) {
+		place := f.File
+		if f.Line > 0 {
+			place += fmt.Sprintf(":%d", f.Line)
+		}
+		text = place + ": " + text
+	}
+	if f.Hint != "" {
+		text += "\nhint: " + f.Hint
+	}
+	return text
 }

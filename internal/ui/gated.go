@@ -2,7 +2,6 @@ package ui
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/artifactctl/artifactctl/internal/engine"
@@ -51,9 +50,9 @@ func (u *UI) Gates(r *engine.Gated, o Output) error {
 	u.Close()
 	switch o.Format {
 	case JUnit, SARIF, GitHub:
-		content, err := Findings(r.Report, o.Format, o.Generator)
+		content, err := Findings(r.Report, o.Format, o.Generator, u.hide)
 		if err == nil {
-			_, err = io.WriteString(u.stdout, u.hide(string(content)))
+			_, err = u.stdout.Write(content)
 		}
 		return err
 	}
@@ -61,20 +60,28 @@ func (u *UI) Gates(r *engine.Gated, o Output) error {
 	return u.document(o, NewGatesEnvelope(o.Generator, r), func(p *page) { p.gates(r) })
 }
 
-// Findings writes down what gates said in one of the formats JUnit, SARIF and GitHub.
-func Findings(r *finding.Report, f Format, g Generator) ([]byte, error) {
+// Findings writes down what gates said in one of the formats JUnit, SARIF and GitHub, with secrets blanked by hide.
+func Findings(r *finding.Report, f Format, g Generator, hide func(string) string) ([]byte, error) {
 	if r == nil {
 		r = &finding.Report{}
 	}
+	var content []byte
+	var err error
 	switch f {
 	case JUnit:
-		return finding.JUnit(r)
+		content, err = finding.JUnit(r)
 	case SARIF:
-		return finding.SARIF(r, g.Version)
+		content, err = finding.SARIF(r, g.Version)
 	case GitHub:
-		return []byte(finding.Annotations(r.Findings())), nil
+		var b strings.Builder
+		for _, f := range r.Findings() {
+			b.WriteString(gateCommand(f, hide))
+		}
+		return []byte(b.String()), nil
+	default:
+		err = fmt.Errorf("findings cannot be written as %q", f)
 	}
-	return nil, fmt.Errorf("findings cannot be written as %q", f)
+	return []byte(hide(string(content))), err
 }
 
 func gatedApps(r *engine.Gated) []engine.AppReport {

@@ -38,19 +38,38 @@ func (u *UI) annotate(r *engine.Report) {
 	}
 }
 
-// gateCommands are the findings of gates about an app, at their places in the repository.
+// gateCommands are the findings of gates about an app.
 func gateCommands(a engine.AppReport, hide func(string) string) (errors, warnings []string) {
 	for _, g := range a.Gates {
 		for _, f := range g.Findings {
-			text := hide(finding.Annotations([]finding.Finding{f}))
 			if f.Severity == finding.Error {
-				errors = append(errors, text)
+				errors = append(errors, gateCommand(f, hide))
 			} else {
-				warnings = append(warnings, text)
+				warnings = append(warnings, gateCommand(f, hide))
 			}
 		}
 	}
 	return errors, warnings
+}
+
+// gateCommand is a finding, at its place in the repository.
+func gateCommand(f finding.Finding, hide func(string) string) string {
+	level := "warning"
+	if f.Severity == finding.Error {
+		level = "error"
+	}
+	title := f.Title(": ")
+	if f.App != "" {
+		title = f.App + ": " + title
+	}
+	var place []string
+	if f.Source != "" {
+		place = append(place, "file="+property(f.Source))
+		if f.SourceLine > 0 {
+			place = append(place, fmt.Sprintf("line=%d", f.SourceLine))
+		}
+	}
+	return command(level, title, hide(f.Summary()), place...)
 }
 
 // bounded keeps what a runner would show, and says how much there is besides.
@@ -62,11 +81,16 @@ func bounded(commands []string, level string) []string {
 	return append(commands[:maxAnnotations-1], command(level, "artifactctl", fmt.Sprintf("… and %d more", rest)))
 }
 
-// command is a workflow command, escaped as the runner's own toolkit does (actions/toolkit, core/src/command.ts).
-func command(level, title, text string) string {
+// command is a workflow command, escaped as the runner's own toolkit does (actions/toolkit, core/src/command.ts). Properties
+// besides the title are escaped already.
+func command(level, title, text string, properties ...string) string {
 	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
-	return fmt.Sprintf("::%s title=%s::%s\n", level, property.Replace(cleanLine(title)), data.Replace(Clean(clip(text, 4000))))
+	properties = append(properties, "title="+property(title))
+	return fmt.Sprintf("::%s %s::%s\n", level, strings.Join(properties, ","), data.Replace(Clean(clip(text, 4000))))
+}
+
+func property(text string) string {
+	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C").Replace(cleanLine(text))
 }
 
 // clip shortens text to at most n bytes and an ellipsis, between words where it has any: half a word may be half a
