@@ -10,12 +10,15 @@ import (
 	"github.com/artifactctl/artifactctl/internal/engine"
 	"github.com/artifactctl/artifactctl/internal/registry"
 	"github.com/artifactctl/artifactctl/internal/source"
+	"github.com/artifactctl/artifactctl/internal/ui"
 )
 
 // promoteFlags say what is promoted, and from where. Where to is what all other flags describe.
 type promoteFlags struct {
 	from, fromRegistry, tag  string
 	sign, rollback, failFast bool
+	dryRun                   bool
+	pins                     pinFlags
 }
 
 func (p *program) promoteCommand() *cobra.Command {
@@ -27,10 +30,15 @@ signatures and everything else that refers to them. Each is verified before with
 target's, and then the target's tags move by the target's rules, all of a release together. Nothing is rendered. Run
 again, it does what is missing.
 
+With --write-pins the refs of the promoted apps in a GitOps directory follow, in place, so that a promotion is a reviewed
+diff: a digest stays a digest and a tag a tag, and comments stay where they are. No file is touched unless every app was
+promoted. Then source and target may be the same registry, for environments that differ in tags or pins alone.
+
 --from and --from-registry describe the source; --env, --registry, --signer and --set the target. A registry can be a
 directory, to cross an air gap.`,
 		Example: `  artifactctl promote --from staging --env production
   artifactctl promote --from staging --env production --tag 1.4.2
+  artifactctl promote --from staging --env production --write-pins clusters/production --dry-run
   artifactctl promote --from staging --registry oci-layout:./transfer
   artifactctl promote --from-registry oci-layout:./transfer --env production --sign`,
 		Args: cobra.NoArgs,
@@ -47,6 +55,10 @@ directory, to cross an air gap.`,
 	cmd.Flags().BoolVar(&f.sign, "sign", false, "have the target's signer sign what the target would not trust otherwise")
 	cmd.Flags().BoolVar(&f.rollback, "allow-rollback", false, "let rolling tags move backwards")
 	cmd.Flags().BoolVar(&f.failFast, "fail-fast", false, "stop at the first app that fails")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would be copied, signed and tagged, and how pins would change; write nothing")
+	cmd.Flags().StringVar(&f.pins.dir, "write-pins", "", "directory or file of manifests whose OCIRepository refs follow the promotion")
+	cmd.Flags().BoolVar(&f.pins.digest, "pin-digest", false, "have refs that name only a tag name the digest, too")
+	cmd.Flags().BoolVar(&f.pins.ranges, "pin-ranges", false, "replace ranges of versions by the digest")
 	return cmd
 }
 
@@ -55,30 +67,38 @@ func (p *program) promote(ctx context.Context, f promoteFlags) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.open(ctx, needs{source: f.tag == "", policy: true, signer: f.sign, write: true})
+	s, err := p.open(ctx, needs{source: f.tag == "", policy: true, signer: f.sign && !f.dryRun, write: !f.dryRun})
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	promotion := engine.Promotion{Tag: f.tag, Sign: f.sign}
+	promotion := engine.Promotion{Tag: f.tag, Sign: f.sign, DryRun: f.dryRun}
 	if promotion.From, err = s.openOrigin(ctx, from); err != nil {
 		return err
 	}
-	if err := s.mayPromote(promotion, from); err != nil {
+	if err := s.mayPromote(promotion, from, f.pins); err != nil {
 		return err
 	}
 	source, target := promotion.From.Registry.(registry.Store), s.engine.Registry.(registry.Store)
-	promotion.Copier = registry.NewCopier(source, target)
+	copier := registry.NewCopier(source, target)
+	if promotion.Copier = copier; f.dryRun {
+		promotion.Copier = copier.Dry()
+	}
 	s.engine.Rollback, s.engine.FailFast = f.rollback, f.failFast
 	report, err := s.engine.Promote(ctx, promotion, s.apps)
 	s.ui.Close()
 	for i, a := range report.Apps {
 		report.Apps[i].Failure = adviseFailure(a.Failure, "run again: what is missing is finished then, and no tag names what is not verified")
 	}
-	if printErr := s.ui.Promotion(report, s.outputOptions()); printErr != nil {
+	pins, pinErr := s.writePins(f.pins, promotion.From, report)
+	if printErr := s.ui.Promotion(report, pins, s.outputOptions()); printErr != nil {
 		return printErr
 	}
-	if err == nil && report.Summary.Failed > 0 {
+	s.appendSummary(func() []byte { return s.ui.PromotionMarkdown(report, pins, ui.SummaryLimit) })
+	if err == nil {
+		err = pinErr
+	}
+	if err == nil && (report.Summary.Failed > 0 || pins.Failed()) {
 		return errSomeFailed
 	}
 	return err
@@ -122,10 +142,13 @@ func (s *session) openOrigin(ctx context.Context, cfg *config.Config) (*engine.E
 }
 
 // mayPromote refuses what cannot be meant, before anything is asked of a registry.
-func (s *session) mayPromote(p engine.Promotion, from *config.Config) error {
-	if place(from) == place(s.cfg) {
-		return usagef("--from or --from-registry says what is promoted from, --env or --registry where to",
+func (s *session) mayPromote(p engine.Promotion, from *config.Config, f pinFlags) error {
+	if f.dir == "" && place(from) == place(s.cfg) {
+		return usagef("--from or --from-registry says what is promoted from, --env or --registry where to; --write-pins has pins follow in the same registry",
 			"source and target are the same registry, %s", s.engine.Host)
+	}
+	if err := s.checkPins(f); err != nil {
+		return err
 	}
 	if len(s.flags.only) == 0 {
 		return nil

@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/artifactctl/artifactctl/internal/engine"
+	"github.com/artifactctl/artifactctl/internal/flux/manifest"
+	"github.com/artifactctl/artifactctl/internal/flux/pins"
 )
 
 // pruneFlags say what may go.
@@ -42,7 +42,7 @@ made by hand. Without --delete it only shows what would go. Publish nothing to t
 	p.runFlags(cmd)
 	cmd.Flags().IntVar(&f.keepLast, "keep-last", 10, "artifacts that each app keeps, the newest")
 	cmd.Flags().StringVar(&f.olderThan, "older-than", "30d", "delete only what was created longer ago: 36h, 30d, 8w")
-	cmd.Flags().StringArrayVar(&f.protect, "protect", nil, "directory of manifests: digests and tags that its files name are kept")
+	cmd.Flags().StringArrayVar(&f.protect, "protect", nil, "directory of manifests: digests and tags that its files name are kept, and in doubt everything")
 	cmd.Flags().BoolVar(&f.delete, "delete", false, "delete, and not only show what would go")
 	return cmd
 }
@@ -64,9 +64,14 @@ func (p *program) pruneArtifacts(ctx context.Context, f pruneFlags) error {
 	if err := s.openRegistry(ctx, f.delete); err != nil {
 		return err
 	}
-	pruning := engine.Pruning{KeepLast: f.keepLast, Before: time.Now().Add(-old), Protected: protected}
+	pruning := engine.Pruning{KeepLast: f.keepLast, Before: time.Now().Add(-old), Protected: protected.Needs}
 	if f.delete {
 		pruning.Deleter = s.engine.Registry.(engine.Deleter)
+	}
+	for _, a := range s.apps {
+		if doubt := protected.Doubt(s.engine.Host + "/" + a.Repository); doubt != "" {
+			s.warn(fmt.Sprintf("everything of %s is kept: %s", a.Name, doubt))
+		}
 	}
 	report, err := s.engine.Prune(ctx, pruning, s.apps)
 	s.ui.Close()
@@ -98,12 +103,9 @@ func parseAge(text string) (time.Duration, error) {
 	return d, err
 }
 
-// reference matches what may be a tag or a digest in a manifest.
-var reference = regexp.MustCompile(`(?:sha256:)?[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`)
-
-// namedIn returns what reports whether a file below the directories names a digest or a tag.
-func namedIn(directories []string) (func(digest, tag string) bool, error) {
-	names := map[string]bool{}
+// namedIn reads the files below the directories that may name artifacts.
+func namedIn(directories []string) (pins.Protection, error) {
+	var files []manifest.File
 	for _, dir := range directories {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() && d.Name() == ".git" {
@@ -112,18 +114,16 @@ func namedIn(directories []string) (func(digest, tag string) bool, error) {
 				}
 				return err
 			}
-			if !d.Type().IsRegular() || !slices.Contains([]string{".yaml", ".yml", ".json", ".tf"}, filepath.Ext(path)) {
+			if !d.Type().IsRegular() || !manifest.IsYAML(path) && filepath.Ext(path) != ".tf" {
 				return nil
 			}
 			text, err := os.ReadFile(path)
-			for _, name := range reference.FindAllString(string(text), -1) {
-				names[name] = true
-			}
+			files = append(files, manifest.File{Path: filepath.ToSlash(path), Content: text})
 			return err
 		})
 		if err != nil {
-			return nil, usagef("name a directory that can be read", "flag --protect: %w", err)
+			return pins.Protection{}, usagef("name a directory that can be read", "flag --protect: %w", err)
 		}
 	}
-	return func(digest, tag string) bool { return names[digest] || (tag != "" && names[tag]) }, nil
+	return pins.Protect(files), nil
 }

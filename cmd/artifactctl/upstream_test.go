@@ -25,8 +25,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// upstreamCommand is `upstream fleet DIR`, which copies the fleet that the auditor is tested with; `upstream expand FILE`,
-// which puts the registries' addresses into a file; and `upstream push HOST/REPOSITORY:TAG SIGNATURE...`, which pushes an
+// upstreamCommand is `upstream fleet DIR`, which copies the fleet that the auditor is tested with; `upstream expand FILE...`,
+// which puts the registries' addresses into files; and `upstream push HOST/REPOSITORY:TAG SIGNATURE...`, which pushes an
 // artifact as others do, with signatures of these kinds: key and keyless make bundles, legacy and legacy-keyless what
 // cosign made before, provenance an attestation by an identity, and garbage a bundle that nobody can read. Only their form
 // is that of signatures.
@@ -39,13 +39,10 @@ func upstreamCommand(ts *testscript.TestScript, neg bool, args []string) {
 		return
 	}
 	if args[0] == "expand" {
-		text := os.Expand(ts.ReadFile(args[1]), func(name string) string {
-			if value := ts.Getenv(name); value != "" {
-				return value
-			}
-			return "$" + name
-		})
-		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
+		for _, name := range args[1:] {
+			text := strings.NewReplacer("$REGISTRY_REFERRERS", ts.Getenv("REGISTRY_REFERRERS"), "$REGISTRY", ts.Getenv("REGISTRY")).Replace(ts.ReadFile(name))
+			ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o644))
+		}
 		return
 	}
 	host, rest, _ := strings.Cut(args[1], "/")

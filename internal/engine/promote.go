@@ -24,6 +24,7 @@ type Promotion struct {
 	Copier Copier
 	Tag    string // to promote in each repository; empty means the app's own, as in Verify
 	Sign   bool   // have the target's signer sign what its policy would not accept
+	DryRun bool   // sign nothing and move no tag; the Copier only counts what it would copy
 }
 
 // Promote gives each app's artifact in one environment to another: the same digest, with all that refers to it. It is
@@ -36,8 +37,13 @@ func (e *Engine) Promote(ctx context.Context, promotion Promotion, apps []App) (
 	source := *promotion.From
 	source.Registry, source.Reproducer = readOnly{source.Registry}, nil
 	promotion.From = &source
+	if promotion.DryRun {
+		target := *e
+		target.Registry = readOnly{target.Registry}
+		e = &target
+	}
 	p := &promoter{Engine: e, Promotion: promotion, run: e.start(len(apps)), work: make([]*promoted, len(apps)),
-		report: &PromotionReport{From: source.Host, To: e.Host, Tag: promotion.Tag, Apps: make([]PromotedApp, len(apps))}}
+		report: &PromotionReport{From: source.Host, To: e.Host, Tag: promotion.Tag, DryRun: promotion.DryRun, Apps: make([]PromotedApp, len(apps))}}
 	for i, app := range apps {
 		p.work[i] = p.begin(app, &p.report.Apps[i])
 	}
@@ -122,7 +128,9 @@ func (p *promoter) ensure(ctx context.Context, w *promoted, r *PromotedApp) erro
 			return err
 		}
 	}
-	if !w.nothing {
+	if p.DryRun {
+		r.Signed = len(w.missing) > 0
+	} else if !w.nothing {
 		if err := p.signMissing(ctx, w, r); err != nil {
 			return err
 		}
@@ -189,7 +197,7 @@ func (p *promoter) copy(ctx context.Context, w *promoted, r *PromotedApp) (strin
 	if err != nil {
 		return "", fmt.Errorf("copy %s: %w", r.Digest, err)
 	}
-	if r.Copied == 0 {
+	if r.Copied == 0 || p.DryRun {
 		return "", nil
 	}
 	return r.Repository + "@" + r.Digest, nil

@@ -24,7 +24,7 @@ type PromotedApp struct {
 	// SignedBy is the identity whose signature was verified in the target; empty until then.
 	SignedBy string      `json:"signedBy,omitempty"`
 	Copied   int         `json:"copied"` // manifests that this run wrote to the target: the artifact and what refers to it
-	Sent     int64       `json:"sent"`   // bytes of blobs that this run sent
+	Sent     int64       `json:"sent"`   // bytes of blobs that this run sent; in a dry run, those that it would at most
 	Signed   bool        `json:"signed"` // by the target's signer, in this run
 	Tags     []TagReport `json:"tags,omitempty"`
 	Warnings []string    `json:"warnings,omitempty"`
@@ -42,7 +42,7 @@ type PromotionSummary struct {
 	Held       int `json:"held"`
 	Failed     int `json:"failed"`
 	Signed     int `json:"signed"` // by the target's signer
-	Tagged     int `json:"tagged"` // tags moved
+	Tagged     int `json:"tagged"` // tags that moved or, in a dry run, would
 }
 
 // PromotionReport is the outcome of Promote, apps in the order of publish.yaml.
@@ -51,6 +51,7 @@ type PromotionReport struct {
 	To      string           `json:"to"`            // the target's registry
 	Tag     string           `json:"tag,omitempty"` // that was asked for
 	Release bool             `json:"release"`       // the tags of all apps move together, or none does
+	DryRun  bool             `json:"dryRun"`        // nothing was done: this is what would be
 	Apps    []PromotedApp    `json:"apps"`
 	Summary PromotionSummary `json:"summary"`
 }
@@ -68,7 +69,7 @@ func (r *PromotionReport) settle() {
 		count(&s.Held, a.Status == PromotionHeld)
 		count(&s.Failed, a.Status == PromotionFailed)
 		count(&s.Signed, a.Signed)
-		s.Tagged += a.tags(TagMoved)
+		s.Tagged += a.tags(TagMoved) + a.tags(TagMove)
 	}
 }
 
@@ -78,7 +79,7 @@ func (a *PromotedApp) outcome() PromotionStatus {
 		return PromotionFailed
 	case a.tags(TagHeld) > 0:
 		return PromotionHeld
-	case a.Copied > 0 || a.Signed || a.tags(TagMoved) > 0:
+	case a.Copied > 0 || a.Signed || a.tags(TagMoved)+a.tags(TagMove) > 0:
 		return Promoted
 	case len(a.Tags) > 0 && a.tags(TagSuperseded) == len(a.Tags):
 		return PromotionSuperseded

@@ -80,5 +80,11 @@ func branchIn(revision string) string {
 
 // tag moves the app's tags in the target, immutable ones first and the rolling one last.
 func (p *promoter) tag(ctx context.Context, w *promoted, r *PromotedApp) error {
+	if p.DryRun {
+		for _, m := range w.moves {
+			r.Tags[m.slot].Status = TagMove
+		}
+		return nil
+	}
 	return p.run.moveTags(ctx, w.app, w.target, w.moves, r.Tags)
 }

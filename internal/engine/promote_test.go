@@ -420,3 +420,34 @@ func hinted(err error, text string) bool {
 	var h interface{ Hint() string }
 	return errors.As(err, &h) && strings.Contains(h.Hint(), text)
 }
+
+// A dry run says what the promotion would do, and writes nothing. What it says then happens.
+func TestPromoteDryRun(t *testing.T) {
+	p := promoting(t)
+	dry := func() *engine.PromotionReport {
+		t.Helper()
+		r, err := p.production.Promote(t.Context(), engine.Promotion{From: p.Engine, Copier: counter{}, Tag: p.tag, Sign: true, DryRun: true}, apps("a", "b"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	p.production.Source = p.Source
+	r := dry()
+	if !r.DryRun || r.Summary.Promoted != 2 || r.Summary.Tagged != 4 || r.Summary.Signed != 0 || r.Apps[0].Tags[0].Status != engine.TagMove || r.Apps[0].Copied != 2 {
+		t.Errorf("%+v", r)
+	}
+	if p.writes() != 0 || len(p.target.tags) != 0 {
+		t.Errorf("%d writes, tags %v", p.writes(), p.target.tags)
+	}
+	if done := p.promote(); done.Summary.Promoted != r.Summary.Promoted || done.Summary.Tagged != r.Summary.Tagged {
+		t.Errorf("said %+v, did %+v", r.Summary, done.Summary)
+	}
+}
+
+// counter copies nothing, and says that two manifests would be.
+type counter struct{}
+
+func (counter) Copy(context.Context, string, string, artifact.Descriptor) (int, int64, error) {
+	return 2, 100, nil
+}

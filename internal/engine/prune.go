@@ -29,8 +29,9 @@ type Deleter interface {
 type Pruning struct {
 	KeepLast int       // artifacts with a commit tag that each app keeps, the newest; 0 keeps none for their number
 	Before   time.Time // only what was created before may go; the zero time lets all go
-	// Protected reports that somebody still needs a digest or a tag; may be nil.
-	Protected func(digest, tag string) bool
+	// Protected reports that somebody still needs a digest or a tag of a repository, which is given with the registry's
+	// host and prefix; the tag may be empty, and Protected nil.
+	Protected func(repository, digest, tag string) bool
 	Deleter   Deleter // nil for a dry run
 }
 
@@ -113,7 +114,7 @@ func (p *pruner) app(ctx context.Context, app App, r *PrunedApp) (string, error)
 		if found.needed[c.Digest.String()] {
 			continue
 		}
-		if i < p.KeepLast || p.young(c) || p.protected(c) {
+		if i < p.KeepLast || p.young(c) || p.protected(r.Repository, c) {
 			r.Kept++
 			continue
 		}
@@ -187,9 +188,9 @@ func (p *pruner) young(a aged) bool {
 	return a.created.IsZero() || (!p.Before.IsZero() && !a.created.Before(p.Before))
 }
 
-func (p *pruner) protected(a aged) bool {
+func (p *pruner) protected(repository string, a aged) bool {
 	return p.Protected != nil && slices.ContainsFunc(append([]string{""}, a.tags...), func(tag string) bool {
-		return p.Protected(a.Digest.String(), tag)
+		return p.Protected(repository, a.Digest.String(), tag)
 	})
 }
 

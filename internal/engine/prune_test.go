@@ -75,11 +75,11 @@ func TestPruneKeepsWhatIsNeeded(t *testing.T) {
 		"somebody's own tag": {func(f *fixture, _ *engine.Pruning) { f.store.tags["oci-a:keep"] = f.store.tags["oci-a:sha-2222222"] }, nil},
 		"without a release":  {func(f *fixture, _ *engine.Pruning) { delete(f.store.tags, "oci-a:1.0.0") }, []string{"1111111", "2222222"}},
 		"pinned by its tag": {func(_ *fixture, p *engine.Pruning) {
-			p.Protected = func(_, tag string) bool { return tag == "sha-2222222" }
+			p.Protected = func(_, _, tag string) bool { return tag == "sha-2222222" }
 		}, nil},
 		"pinned by its name": {func(f *fixture, p *engine.Pruning) {
 			d := f.store.tags["oci-a:sha-2222222"]
-			p.Protected = func(digest, _ string) bool { return digest == d }
+			p.Protected = func(_, digest, _ string) bool { return digest == d }
 		}, nil},
 		"of another template": {func(f *fixture, _ *engine.Pruning) { f.Tags.Commit = "c-{commit}" }, nil},
 		"not of that commit": {func(f *fixture, _ *engine.Pruning) {

@@ -214,6 +214,9 @@ func (t TagRules) Version(app, tag string) (string, bool) {
 	return v.String(), true
 }
 
+// IsRolling reports whether a tag of an app is one that a rule makes for a branch.
+func (t TagRules) IsRolling(app, tag string) bool { return t.branchOf(app, tag, "") != "" }
+
 // branchOf returns the branch whose rolling tag this is; empty when it is none, or only a pattern could have made it.
 // The given branch is tried first.
 func (t TagRules) branchOf(app, tag, first string) string {

@@ -45,7 +45,7 @@ func (w *copying) attachment(ctx context.Context, subject artifact.Descriptor, a
 		if len(missing) == 0 || (ours.Digest != "" && !a.merge) {
 			return nil
 		}
-		if err := w.tagMerged(ctx, tag, ours, theirs, missing); err != nil {
+		if err := w.tagMerged(ctx, tag, ours, theirs, missing); err != nil || w.dry {
 			return err
 		}
 	}

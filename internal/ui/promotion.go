@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/artifactctl/artifactctl/internal/engine"
@@ -23,8 +22,11 @@ type PromotionEnvelope struct {
 	To         string                  `json:"to"`            // the target's registry
 	Tag        string                  `json:"tag,omitempty"` // that was asked for; without it each app's own
 	Release    bool                    `json:"release"`       // the tags of all apps move together, or none does
+	DryRun     bool                    `json:"dryRun"`        // nothing was done: this is what would be
 	Summary    engine.PromotionSummary `json:"summary"`
 	Apps       []PromotionResult       `json:"apps"`
+	// Pins are the refs of a GitOps directory that follow the promotion, if one was named.
+	Pins *PinsReport `json:"pins,omitempty"`
 }
 
 // PromotionResult is what became of one app.
@@ -34,11 +36,12 @@ type PromotionResult struct {
 	Failure *FailureResult `json:"failure,omitempty"`
 }
 
-// NewPromotionEnvelope returns the document of a promotion.
-func NewPromotionEnvelope(g Generator, r *engine.PromotionReport) PromotionEnvelope {
+// NewPromotionEnvelope returns the document of a promotion; pins may be nil.
+func NewPromotionEnvelope(g Generator, r *engine.PromotionReport, pins *PinsReport) PromotionEnvelope {
 	e := PromotionEnvelope{
 		Schema: PromotionURL, APIVersion: APIVersion, Kind: KindPromotion, Generator: g,
-		From: r.From, To: r.To, Tag: r.Tag, Release: r.Release, Summary: r.Summary, Apps: make([]PromotionResult, len(r.Apps)),
+		From: r.From, To: r.To, Tag: r.Tag, Release: r.Release, DryRun: r.DryRun, Summary: r.Summary,
+		Apps: make([]PromotionResult, len(r.Apps)), Pins: pins,
 	}
 	for i, a := range r.Apps {
 		e.Apps[i] = PromotionResult{PromotedApp: a, Failure: failureResult(a.Failure)}
@@ -46,11 +49,14 @@ func NewPromotionEnvelope(g Generator, r *engine.PromotionReport) PromotionEnvel
 	return e
 }
 
-// Promotion ends the status display and prints what was promoted.
-func (u *UI) Promotion(r *engine.PromotionReport, o Output) error {
+// Promotion ends the status display and prints what was promoted and, unless they are nil, which pins follow.
+func (u *UI) Promotion(r *engine.PromotionReport, pins *PinsReport, o Output) error {
 	u.Close()
 	u.annotate(asReport(r))
-	return u.document(o, NewPromotionEnvelope(o.Generator, r), func(p *page) { p.promotion(r) })
+	return u.document(o, NewPromotionEnvelope(o.Generator, r, pins), func(p *page) {
+		p.promotion(r)
+		p.pins(pins, r.DryRun)
+	})
 }
 
 // asReport is what a promotion has in common with a publish: failures, warnings, tags and signers.
@@ -81,7 +87,7 @@ func (p *page) promotion(r *engine.PromotionReport) {
 		case status == engine.PromotionPresent && len(a.Warnings) == 0:
 			present++
 		default:
-			p.promotedApp(a, status)
+			p.promotedApp(a, status, r.DryRun)
 		}
 	}
 	if present > 0 {
@@ -91,10 +97,10 @@ func (p *page) promotion(r *engine.PromotionReport) {
 	p.failures(report)
 	p.signers(report)
 	p.held(report)
-	p.line(0, p.promotionSummary(r))
+	p.line(0, p.palette.bold("Summary: "+promotionSums(r)+" in "+seconds(p.took)))
 }
 
-func (p *page) promotedApp(a engine.AppReport, status engine.PromotionStatus) {
+func (p *page) promotedApp(a engine.AppReport, status engine.PromotionStatus, dryRun bool) {
 	mark, paint := "✓", p.palette.green
 	if status != engine.Promoted {
 		mark, paint = "=", p.palette.cyan
@@ -103,23 +109,6 @@ func (p *page) promotedApp(a engine.AppReport, status engine.PromotionStatus) {
 	if status == engine.PromotionSuperseded { // it was never copied
 		reached = a.Repository
 	}
-	p.app(a, mark, string(status), paint, cleanLine(reached), revision(cleanLine(a.Revision)), strings.Join(tagNames(a, engine.TagMoved), ", "))
+	p.app(a, mark, promotionWord(status, dryRun), paint, cleanLine(reached), revision(cleanLine(a.Revision)), strings.Join(tagNames(a, engine.TagMove, engine.TagMoved), ", "))
 	p.warnings(a)
-}
-
-func (p *page) promotionSummary(r *engine.PromotionReport) string {
-	s := r.Summary
-	text := fmt.Sprintf("Summary: %d promoted, %d there already, %d failed", s.Promoted, s.Present, s.Failed)
-	for _, more := range []struct {
-		n    int
-		word string
-	}{{s.Held, "held"}, {s.Superseded, "superseded"}} {
-		if more.n > 0 {
-			text += fmt.Sprintf(", %d %s", more.n, more.word)
-		}
-	}
-	if s.Tagged > 0 {
-		text += "; " + plural(s.Tagged, "tag") + " moved"
-	}
-	return p.palette.bold(text + " in " + seconds(p.took))
 }

@@ -48,7 +48,7 @@ func TestPromotion(t *testing.T) {
 		var s streams
 		o := s.options(nil)
 		o.Mode, o.Color = ModeNone, ColorAuto
-		if err := New(o).Promotion(promotionReport(), out); err != nil {
+		if err := New(o).Promotion(promotionReport(), nil, out); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, name, s.out.String())

@@ -45,7 +45,7 @@ func documents() []document {
 		},
 		{
 			file: "promotion.v1.schema.json", title: "result of artifactctl promote", value: ui.PromotionEnvelope{}, tag: "json",
-			comments: []string{"internal/ui", "internal/engine"},
+			comments: []string{"internal/ui", "internal/engine", "internal/flux/pins"},
 		},
 		{
 			file: "pruning.v1.schema.json", title: "result of artifactctl prune", value: ui.PruningEnvelope{}, tag: "json",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/aymanbagabas/go-udiff"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/artifactctl/artifactctl/internal/flux/manifest"
@@ -55,6 +56,7 @@ func (e *editor) edit() error {
 	}
 	b.Write(e.file.Content[pos:])
 	edited := manifest.File{Path: e.file.Path, Content: b.Bytes()}
+	e.result.Diff += udiff.Unified("a/"+e.file.Path, "b/"+e.file.Path, string(e.file.Content), b.String())
 	e.result.Files = append(e.result.Files, edited)
 	return e.check(edited)
 }
@@ -101,7 +103,7 @@ func (e *editor) object(o manifest.Object) {
 	}
 	e.seen[normal(f.Repository)] = true
 	if !isOCIRepository(o) {
-		if f.Digest != pin.Digest && f.Tag != pin.Tag {
+		if f.Digest != pin.Digest && (f.Tag == "" || f.Tag != pin.tagFor(f.Tag)) {
 			e.skip(f, "a FluxInstance is not edited: change spec.sync.ref by hand")
 		}
 		return
@@ -132,6 +134,7 @@ func (e *editor) plan(o manifest.Object, f Found, pin Pin) ([]Change, []splice, 
 		return nil, nil, errUnsafe("it has no ref and follows the tag latest: add one by hand")
 	}
 	p := planner{object: o, found: f, ref: ref}
+	tag := pin.tagFor(f.Tag)
 	tagged, ranged, pinned := p.has("tag"), p.has("semver"), p.has("digest")
 	switch {
 	case pinned && pin.Digest == "":
@@ -142,20 +145,22 @@ func (e *editor) plan(o manifest.Object, f Found, pin Pin) ([]Change, []splice, 
 		return nil, nil, errUnsafe(fmt.Sprintf("it follows the versions %s", f.describe()))
 	case ranged && pin.Digest != "":
 		p.rename("semver", "digest", pin.Digest)
+	case ranged && tag == "":
+		return nil, nil, errUnsafe(fmt.Sprintf("it follows the versions %s, and the pin has neither a tag nor a digest for it", f.describe()))
 	case ranged && tagged:
 		return nil, nil, errUnsafe("it has a range of versions and a tag: remove one by hand")
 	case ranged:
-		p.rename("semver", "tag", pin.Tag)
+		p.rename("semver", "tag", tag)
 		tagged = false
 	case e.options.Form == ByDigest && pin.Digest == "":
 		return nil, nil, errUnsafe("it should name a digest, and the pin has only a tag")
 	case e.options.Form == ByDigest:
 		p.insert("digest", pin.Digest, "tag")
-	case pin.Tag == "":
+	case tag == "":
 		return nil, nil, errUnsafe(fmt.Sprintf("it follows the tag %s, and the pin has only a digest", f.Tag))
 	}
-	if tagged && pin.Tag != "" {
-		p.set("tag", pin.Tag)
+	if tagged && tag != "" {
+		p.set("tag", tag)
 	}
 	return p.changes, p.splices, p.err
 }

@@ -307,3 +307,25 @@ func TestScan(t *testing.T) {
 		t.Errorf("%d pins of all repositories", len(all))
 	}
 }
+
+// One pin can say another tag for each tag that stands there, and the diff shows what became of the file.
+func TestTagForAndDiff(t *testing.T) {
+	pin := pins.Pin{Repository: web.Repository, Digest: newDigest, TagFor: func(current string) string {
+		return map[string]string{"sha-1": "sha-2", "stable": "stable"}[current]
+	}}
+	named := func(name, ref string) string {
+		return strings.Replace(object("  ref: {"+ref+"}\n---\n"), "name: web", "name: "+name, 1)
+	}
+	text := named("a", "tag: sha-1") + named("b", "tag: stable") + named("c", "tag: edge") + named("d", "tag: edge, digest: "+oldDigest)
+	r, got := edit(t, text, pins.Options{}, pin)
+	want := strings.Replace(strings.Replace(text, "sha-1", "sha-2", 1), oldDigest, newDigest, 1)
+	if got != want || len(r.Changes) != 2 || len(r.Current) != 1 || len(r.Skipped) != 1 {
+		t.Errorf("%+v\n%s", r, got)
+	}
+	if !strings.HasPrefix(r.Diff, "--- a/web.yaml\n+++ b/web.yaml\n@@") || !strings.Contains(r.Diff, "\n-  ref: {tag: sha-1}\n+  ref: {tag: sha-2}\n") {
+		t.Errorf("diff\n%s", r.Diff)
+	}
+	if r, got := edit(t, object("  ref: {semver: 1.x}\n"), pins.Options{Semver: true}, pins.Pin{Repository: web.Repository, TagFor: pin.TagFor, Tag: "x"}); len(r.Skipped) != 1 {
+		t.Errorf("a range without a tag: %+v\n%s", r, got)
+	}
+}

@@ -14,6 +14,15 @@ type Pin struct {
 	Repository string // host/path
 	Digest     string // sha256:…; may be empty when only tags are written
 	Tag        string // may be empty when only digests are written
+	// TagFor says which tag takes the place of one that stands in a ref, empty for none; nil means Tag for all.
+	TagFor func(current string) string
+}
+
+func (p Pin) tagFor(current string) string {
+	if p.TagFor != nil {
+		return p.TagFor(current)
+	}
+	return p.Tag
 }
 
 // Form is how a ref is written.
@@ -60,6 +69,8 @@ type Result struct {
 	Current []Found  `json:"current"` // refs that name what they should already
 	Skipped []Skip   `json:"skipped"` // refs that should change and could not be changed safely
 	Missing []string `json:"missing"` // repositories that no object names
+	// Diff shows the changes of all files, as a unified diff.
+	Diff string `json:"diff,omitempty"`
 	// Files holds the new content of the files that changed, in their order.
 	Files []manifest.File `json:"-"`
 }
