@@ -139,10 +139,11 @@ func (p Policy) explainIdentity(content verify.VerificationContent, failed error
 	if errors.As(failed, &other) {
 		return problem(ProblemIdentity, "%w: it was signed by %s", p.untrusted(), describeCertificate(leaf))
 	}
-	if _, err := verify.VerifyLeafCertificate(leaf.NotBefore, leaf, p.identity.trusted); err != nil {
+	if _, err := verify.VerifyLeafCertificate(leaf.NotAfter, leaf, p.identity.trusted); err != nil {
 		return problem(ProblemAuthority, "%w: no authority of the trusted root issued its certificate, of %s: %w", p.untrusted(), describeCertificate(leaf), failed)
 	}
 	for _, e := range []struct{ part, text string }{ // sigstore-go has no types for these
+		{"outside certificate validity", "its certificate was not valid when it was logged"},
 		{"verify log inclusion", "no transparency log of the trusted root has it"},
 		{"verify timestamps", "nothing that is trusted says when it was signed"},
 		{"verify leaf certificate", "its certificate was not valid when it was signed"},

@@ -225,7 +225,7 @@ func (p Policy) verifyStatement(digest string, b *bundle.Bundle) (*intoto.Statem
 		return nil, "", p.explain(b, err)
 	}
 	if result.Statement == nil {
-		return nil, "", errors.New("it holds no in-toto statement")
+		return nil, "", problem(ProblemInvalid, "it holds a signature of the manifest itself, and no DSSE envelope with a statement")
 	}
 	return result.Statement, by, nil
 }

@@ -50,26 +50,35 @@ func (e *Engine) judge(ctx context.Context, app App, found *examined) error {
 	case err != nil:
 		return fmt.Errorf("look up the signatures of %s: %w", digest, err)
 	}
-	e.lookForHidden(ctx, app, found)
+	if err := e.lookFurther(ctx, app, found); err != nil {
+		return fmt.Errorf("look up the signatures of %s: %w", digest, err)
+	}
+	if found.verdict.Good() {
+		return nil
+	}
 	return unsignedError(digest, found.verdict)
 }
 
-// lookForHidden reads the legacy signatures that consumers do not look at because there are bundles, to explain to whom
-// one of them is good. Nothing depends on it, a failure neither.
-func (e *Engine) lookForHidden(ctx context.Context, app App, found *examined) {
+// lookFurther reads the legacy signatures that a registry leaves out where it sees bundles. They count if no verifier can
+// read any of those; else they only explain what the bundles hide, and nothing depends on them.
+func (e *Engine) lookFurther(ctx context.Context, app App, found *examined) error {
 	reader, ok := e.Registry.(legacyReader)
 	legacy := func(s artifact.Signature) bool { return s.Format == artifact.FormatLegacy }
 	if !ok || len(found.signatures) == 0 || slices.ContainsFunc(found.signatures, legacy) {
-		return
+		return nil
 	}
+	readable := func(c attest.Candidate) bool { return c.Problem != attest.ProblemUnreadable }
+	hides := slices.ContainsFunc(found.verdict.Candidates, readable)
 	old, err := reader.LegacySignatures(ctx, app.Repository, found.manifest.Descriptor)
-	if err != nil || len(old) == 0 {
-		return
+	switch {
+	case err != nil && hides:
+		return nil //nolint:nilerr // it would only have explained more
+	case err != nil:
+		return err
 	}
-	digest := found.manifest.Digest.String()
-	if verdict := e.Policy.Judge(digest, slices.Concat(found.signatures, old), e.Formats); !verdict.Good() {
-		found.verdict = verdict
-	}
+	found.signatures = slices.Concat(found.signatures, old)
+	found.verdict = e.Policy.Judge(found.manifest.Digest.String(), found.signatures, e.Formats)
+	return nil
 }
 
 // list sorts what was found into signatures and attestations.

@@ -108,7 +108,7 @@ func identityCases(k *keys, s *sigstores) []Case {
 		{Name: "identity-no-time", Policy: right, Want: Unsigned, Reason: "transparency log", steps: []step{certified(s.own, noTime)}},
 		{Name: "identity-no-timestamp", Policy: right, Want: Signed, steps: []step{certified(s.own, noStamp)}},
 		{Name: "identity-certificate-expired", Policy: exactly(s.unstampedRoot, issuer, subject), Want: Unsigned, Reason: "not valid when",
-			steps: []step{certified(s.own, func(o *attesttest.SignOptions) { o.Issued = 30 * time.Minute })}},
+			steps: []step{certified(s.own, func(o *attesttest.SignOptions) { o.Issued = 11 * time.Minute })}},
 		{Name: "identity-stamped-too-late", Policy: right, Want: Unsigned, Reason: "not valid when",
 			steps:    []step{certified(s.own, func(o *attesttest.SignOptions) { o.Issued, o.Logged = 11*time.Minute, 90*time.Second })},
 			Stricter: "the timestamp is later than the certificate allows; Flux does not look at it where the log gives a time"},
