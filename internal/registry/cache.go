@@ -8,12 +8,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -147,7 +149,13 @@ func (c *Cache) read(file string) ([]byte, bool) {
 	if err != nil || !info.Mode().IsRegular() || info.Size() > MaxBundle+MaxManifest {
 		return nil, false
 	}
-	b, err := os.ReadFile(file)
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it is a file that need not be waited for
+	if err != nil {
+		return nil, false
+	}
+	defer func() { _ = f.Close() }()
+	b := make([]byte, info.Size())
+	_, err = io.ReadFull(f, b)
 	return b, err == nil
 }
 

@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -267,7 +268,7 @@ func read(in *os.Root, name string, limit int64) ([]byte, error) {
 	if !info.Mode().IsRegular() || info.Size() > limit {
 		return nil, errors.New("not a file of this cache")
 	}
-	f, err := in.Open(name)
+	f, err := in.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it is a file that need not be waited for
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // Snapshot answers questions about the files below one root. It resolves each directory and hashes each file once, so
@@ -150,7 +151,8 @@ func (s *Snapshot) sum(target string) (Sum, error) {
 	if ok {
 		return sum, nil
 	}
-	f, err := os.Open(s.full(target))
+	// A regular file never makes anybody wait. Saying so saves what os.Open does to find out: five system calls.
+	f, err := os.OpenFile(s.full(target), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return Sum{}, err
 	}

@@ -1,13 +1,16 @@
 package worker
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
@@ -28,6 +31,9 @@ var errOutside = errors.New("is outside of the root")
 type jail struct {
 	start string // what relative paths are relative to
 	cells []cell
+	// parents are directories that were resolved: a build asks for many files of few directories, and each answer costs a
+	// look at every element of a path.
+	parents map[string]string
 	// refused counts refusals: kustomize swallows errors while it tries whether a path is a file or a directory.
 	refused int
 }
@@ -41,7 +47,7 @@ type cell struct {
 
 // newJail opens the directories that may be read; empty names are left out. Close it.
 func newJail(start string, dirs ...string) (*jail, error) {
-	j := &jail{start: start}
+	j := &jail{start: start, parents: map[string]string{}}
 	for _, given := range dirs {
 		if given == "" {
 			continue
@@ -109,21 +115,42 @@ func (j *jail) CleanedAbs(path string) (filesys.ConfirmedDir, string, error) {
 	if !j.inside(abs, true) {
 		return "", "", j.refuse(path)
 	}
-	resolved, err := filepath.EvalSymlinks(abs)
+	resolved, info, err := j.resolve(abs)
 	if err != nil {
 		return "", "", fmt.Errorf("evalsymlink failure on '%s' : %w", path, err)
 	}
 	if !j.inside(resolved, false) {
 		return "", "", j.refuse(path)
 	}
-	info, err := os.Stat(resolved)
-	if err != nil {
-		return "", "", fmt.Errorf("evalsymlink failure on '%s' : %w", path, err)
-	}
 	if info.IsDir() {
 		return filesys.ConfirmedDir(j.seen(resolved)), "", nil
 	}
 	return filesys.ConfirmedDir(j.seen(filepath.Dir(resolved))), filepath.Base(resolved), nil
+}
+
+// resolve is filepath.EvalSymlinks with what os.Stat says of the result.
+func (j *jail) resolve(abs string) (string, fs.FileInfo, error) {
+	dir, base := filepath.Dir(abs), filepath.Base(abs)
+	parent, known := j.parents[dir]
+	if !known && filepath.Clean(abs) == abs && runtime.GOOS != "windows" { // there, names have short forms and any case
+		if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+			parent, known = resolved, true
+			j.parents[dir] = resolved
+		}
+	}
+	if known && dir != abs {
+		path := filepath.Join(parent, base)
+		info, err := os.Lstat(path)
+		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+			return path, info, err
+		}
+	}
+	resolved, err := filepath.EvalSymlinks(abs)
+	if err != nil {
+		return "", nil, err
+	}
+	info, err := os.Stat(resolved)
+	return resolved, info, err
 }
 
 // ReadFile reads a regular file. It never follows a symbolic link out of its cell, even one that was put there after
@@ -135,16 +162,28 @@ func (j *jail) ReadFile(path string) ([]byte, error) {
 		if err != nil || !filepath.IsLocal(name) {
 			continue
 		}
-		info, err := c.handle.Stat(name)
-		if err != nil {
-			return nil, err
-		}
-		if !info.Mode().IsRegular() { // a pipe would make the build wait for ever
-			return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
-		}
-		return c.handle.ReadFile(name)
+		return readRegular(c.handle, name, path)
 	}
 	return nil, j.refuse(path)
+}
+
+// readRegular reads name in root. Opening it does not wait, which for a pipe would take for ever.
+func readRegular(root *os.Root, name, path string) ([]byte, error) {
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
+	}
+	content := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	_, err = content.ReadFrom(f)
+	return content.Bytes(), err
 }
 
 func (j *jail) refuse(path string) error {
