@@ -173,11 +173,15 @@ func (c *Cache) write(file string, content []byte) {
 		return
 	}
 	temp := filepath.Join(filepath.Dir(file), tempPrefix+rand.Text())
-	if err := os.WriteFile(temp, content, 0o600); err != nil {
-		_ = os.Remove(temp)
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NONBLOCK, 0o600)
+	if err != nil {
 		return
 	}
-	if err := os.Rename(temp, file); err != nil {
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(temp, file)
+	}
+	if err != nil {
 		_ = os.Remove(temp)
 		return
 	}

@@ -1,10 +1,8 @@
 package registry
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -125,11 +123,11 @@ func verify(req *http.Request, resp *http.Response) error {
 	if req.Method != http.MethodGet || (w.kind != manifestsKind && w.kind != blobsKind) {
 		return nil
 	}
-	body, err := io.ReadAll(resp.Body)
+	body, err := contentOf(resp.Body)
 	if err != nil {
 		return err
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.Body = newMemory(body)
 	for _, text := range []string{w.ref, resp.Header.Get(headerDigest)} {
 		d := digest.Digest(text)
 		if d.Validate() != nil {

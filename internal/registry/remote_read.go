@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 
@@ -51,7 +50,7 @@ func (r *Remote) manifest(ctx context.Context, repository, ref string, further .
 		return "", nil, err
 	}
 	defer func() { _ = body.Close() }()
-	b, err := io.ReadAll(body)
+	b, err := contentOf(body)
 	if err != nil {
 		return "", nil, fmt.Errorf("read %s/%s:%s: %w", r.host, repository, ref, err)
 	}
@@ -85,7 +84,7 @@ func (r *Remote) Fetch(ctx context.Context, repository string, d artifact.Descri
 		return nil, wrongSize(err)
 	}
 	defer func() { _ = body.Close() }()
-	b, err := io.ReadAll(body)
+	b, err := contentOf(body)
 	if err != nil {
 		return nil, fmt.Errorf("read %s/%s@%s: %w", r.host, repository, d.Digest, err)
 	}

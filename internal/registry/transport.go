@@ -176,19 +176,41 @@ func (x *exchange) send(req *http.Request) (*http.Response, error) {
 // readAll replaces the body of resp by its bytes.
 func readAll(resp *http.Response, limit int64) error {
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err != nil {
+	var b bytes.Buffer
+	if n := resp.ContentLength; n > 0 && n <= limit {
+		b.Grow(int(n) + bytes.MinRead)
+	}
+	if _, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1)); err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
-	if int64(len(body)) > limit {
+	if int64(b.Len()) > limit {
 		return fmt.Errorf("the answer is larger than %d bytes", limit)
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.Body = newMemory(b.Bytes())
 	if resp.ContentLength < 0 {
 		// HEAD has no body to count; oras-go refuses an unknown length, but nobody here looks at it.
-		resp.ContentLength = int64(len(body))
+		resp.ContentLength = int64(b.Len())
 	}
 	return nil
+}
+
+// memory is a body that is there. It can be had without being read, and so without a copy.
+type memory struct {
+	*bytes.Reader
+	content []byte
+}
+
+func newMemory(content []byte) memory { return memory{bytes.NewReader(content), content} }
+
+// Close implements io.Closer.
+func (memory) Close() error { return nil }
+
+// contentOf returns what is in a body that nobody read from yet. Nobody may change it.
+func contentOf(body io.Reader) ([]byte, error) {
+	if m, ok := body.(memory); ok {
+		return m.content, nil
+	}
+	return io.ReadAll(body)
 }
 
 type limitKey struct{}

@@ -281,7 +281,7 @@ func read(in *os.Root, name string, limit int64) ([]byte, error) {
 // write puts a file in place in one step, so that others see all of it or nothing.
 func write(in *os.Root, name string, content []byte) error {
 	temp := tempPrefix + rand.Text()
-	f, err := in.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := in.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
 		return err
 	}
