@@ -94,17 +94,18 @@ func Flux(apps []App, o Options) ([]File, error) {
 	return files, nil
 }
 
-// drafts are sorted by path; the index comes last.
+// drafts are sorted by path, but Secrets come first, and the index last: a source that is applied before the key that it
+// names is refused until Flux tries again, one that worked before included.
 func drafts(apps []App, o Options) []draft {
-	var all []draft
+	var secrets, sources []draft
 	if len(o.Trust.Keys) > 0 {
-		all = append(all, keysFile(o))
+		secrets = append(secrets, keysFile(o))
 	}
 	if len(o.Trust.TrustedRoot) > 0 {
-		all = append(all, rootFile(o))
+		secrets = append(secrets, rootFile(o))
 	}
 	if len(o.CA) > 0 {
-		all = append(all, authorityFile(o))
+		secrets = append(secrets, authorityFile(o))
 	}
 	bootstrap := map[string]bool{}
 	for _, a := range apps {
@@ -117,9 +118,12 @@ func drafts(apps []App, o Options) []draft {
 				a.DependsOn[i] = bootstrapName
 			}
 		}
-		all = append(all, appFile(a, o))
+		sources = append(sources, appFile(a, o))
 	}
-	slices.SortFunc(all, func(a, b draft) int { return strings.Compare(a.path, b.path) })
+	for _, group := range [][]draft{secrets, sources} {
+		slices.SortFunc(group, func(a, b draft) int { return strings.Compare(a.path, b.path) })
+	}
+	all := append(secrets, sources...)
 	return append(all, indexFile(all))
 }
 

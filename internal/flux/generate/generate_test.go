@@ -132,8 +132,9 @@ func TestStreamIsEveryObjectOnce(t *testing.T) {
 		kinds = append(kinds, o.Kind+"/"+o.Metadata.Name)
 	}
 	want := []string{
+		"Secret/signing-keys", // before the sources that read it
 		"OCIRepository/database", "Kustomization/database", "OCIRepository/pinned", "Kustomization/pinned", "OCIRepository/web", "Kustomization/web",
-		"OCIRepository/flux-system", "Kustomization/flux-system", "Secret/signing-keys",
+		"OCIRepository/flux-system", "Kustomization/flux-system",
 	}
 	if !slices.Equal(kinds, want) {
 		t.Errorf("got %v\nwant %v", kinds, want)
@@ -156,7 +157,7 @@ func TestPatternsAreExact(t *testing.T) {
 			}
 		}
 	}
-	if err := yaml.Unmarshal(files[0].Content, &source); err != nil {
+	if err := yaml.Unmarshal(files[len(files)-2].Content, &source); err != nil { // behind the Secrets, before the index
 		t.Fatal(err)
 	}
 	if len(source.Spec.Verify.MatchOIDCIdentity) != 1 {

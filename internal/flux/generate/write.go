@@ -2,6 +2,7 @@ package generate
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -156,24 +157,24 @@ func keysFile(o Options) draft {
 			name = fmt.Sprintf("%s-%d.pub", stem, n)
 		}
 		taken[name] = true
-		data.put(name, literal(k.PEM))
+		data.put(name, encoded(k.PEM))
 	}
 	comment := generatedBy + "# Public keys: Flux accepts a signature by any entry that ends in .pub. Nothing here is secret.\n"
-	return draft{"signing-keys.yaml", comment, []*yaml.Node{object("v1", "Secret", o.KeySecret, o.Namespace, "stringData", data)}}
+	return draft{"signing-keys.yaml", comment, []*yaml.Node{object("v1", "Secret", o.KeySecret, o.Namespace, "data", data)}}
 }
 
 func rootFile(o Options) draft {
 	data := mapping()
-	data.put("trusted_root.json", literal(o.Trust.TrustedRoot))
+	data.put("trusted_root.json", encoded(o.Trust.TrustedRoot))
 	comment := generatedBy + "# The authorities and logs of a private Sigstore. Nothing here is secret.\n"
-	return draft{"trusted-root.yaml", comment, []*yaml.Node{object("v1", "Secret", o.RootSecret, o.Namespace, "stringData", data)}}
+	return draft{"trusted-root.yaml", comment, []*yaml.Node{object("v1", "Secret", o.RootSecret, o.Namespace, "data", data)}}
 }
 
 func authorityFile(o Options) draft {
 	data := mapping()
-	data.put("ca.crt", literal(o.CA))
+	data.put("ca.crt", encoded(o.CA))
 	comment := generatedBy + "# The authority of the registry's certificate. Nothing here is secret.\n"
-	return draft{"registry-ca.yaml", comment, []*yaml.Node{object("v1", "Secret", o.CertSecret, o.Namespace, "stringData", data)}}
+	return draft{"registry-ca.yaml", comment, []*yaml.Node{object("v1", "Secret", o.CertSecret, o.Namespace, "data", data)}}
 }
 
 func indexFile(drafts []draft) draft {
@@ -255,10 +256,11 @@ func quoted(text string) *yaml.Node {
 	return n
 }
 
-func literal(text []byte) *yaml.Node {
-	n := str(strings.TrimRight(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n") + "\n")
-	n.Style = yaml.LiteralStyle
-	return n
+// encoded is text as a Secret's data has it. Data and not stringData: from that, kubectl apply would never take an entry away
+// again, and a cluster would go on trusting a key that was removed.
+func encoded(text []byte) *yaml.Node {
+	plain := strings.TrimRight(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n") + "\n"
+	return str(base64.StdEncoding.EncodeToString([]byte(plain)))
 }
 
 func boolean(is bool) *yaml.Node {
