@@ -40,6 +40,11 @@ func Start(t testing.TB) *Stack {
 	return s
 }
 
+// Run is Start for a caller that has no test at hand: it keeps its files in dir, and calls atEnd with what ends it.
+func Run(ctx context.Context, dir string, atEnd func(func())) (*Stack, error) {
+	return start(ctx, dir, atEnd)
+}
+
 func start(ctx context.Context, dir string, atEnd func(func())) (*Stack, error) {
 	s := &Stack{}
 	var err error
@@ -84,6 +89,11 @@ func (s *Stack) Entries(t testing.TB) int {
 // TrustedRoot is the JSON of the trusted root that verifies what this Sigstore signed.
 func (s *Stack) TrustedRoot(t testing.TB) []byte {
 	t.Helper()
+	return must(t)(s.EncodeTrustedRoot())
+}
+
+// EncodeTrustedRoot is TrustedRoot for a caller that has no test at hand.
+func (s *Stack) EncodeTrustedRoot() ([]byte, error) {
 	since := time.Now().Add(-time.Hour)
 	ca, tsa := s.fulcio.chain, s.tsa.chain
 	trusted, err := root.NewTrustedRoot(root.TrustedRootMediaType01,
@@ -96,9 +106,9 @@ func (s *Stack) TrustedRoot(t testing.TB) []byte {
 		}},
 		logOf(s.RekorURL, s.rekor.id, s.rekor.key, crypto.SHA512, since))
 	if err != nil {
-		t.Fatal(err)
+		return nil, fmt.Errorf("make the trusted root: %w", err)
 	}
-	return marshal(t, trusted)
+	return trusted.MarshalJSON()
 }
 
 func logOf(url string, id []byte, key crypto.PublicKey, hash crypto.Hash, since time.Time) map[string]*root.TransparencyLog {
@@ -124,9 +134,15 @@ func (s *Stack) SigningConfig(t testing.TB) []byte {
 
 func marshal(t testing.TB, document interface{ MarshalJSON() ([]byte, error) }) []byte {
 	t.Helper()
-	text, err := document.MarshalJSON()
-	if err != nil {
-		t.Fatal(fmt.Errorf("encode: %w", err))
+	return must(t)(document.MarshalJSON())
+}
+
+func must(t testing.TB) func([]byte, error) []byte {
+	return func(text []byte, err error) []byte {
+		t.Helper()
+		if err != nil {
+			t.Fatal(fmt.Errorf("encode: %w", err))
+		}
+		return text
 	}
-	return text
 }
