@@ -15,7 +15,7 @@ import (
 const (
 	exitDone        = 0   // done, or nothing to do
 	exitFailed      = 1   // an app failed, or is not signed as it must be
-	exitChanges     = 2   // plan --exit-code found changes
+	exitChanges     = 2   // plan --exit-code found changes, or audit something
 	exitUsage       = 3   // usage or configuration
 	exitInterrupted = 130 // by a signal
 )

@@ -94,7 +94,7 @@ func (p *program) root() *cobra.Command {
 		Long: `artifactctl renders every app of publish.yaml, compares it with the registry, pushes what changed by digest, has it
 signed by a signer plugin, checks and attaches the signature, and moves tags last: no tag ever names unsigned bytes.
 
-Exit codes: 0 done or nothing to do, 1 some app failed, 2 changes found (plan --exit-code), 3 usage or configuration,
+Exit codes: 0 done or nothing to do, 1 some app failed, 2 changes or findings (plan --exit-code, audit), 3 usage or configuration,
 130 interrupted.`,
 		Version:       versionText(),
 		SilenceErrors: true,

@@ -23,13 +23,16 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/artifactctl/artifactctl/internal/attest/attesttest"
+	"github.com/artifactctl/artifactctl/plugins/signer"
 )
 
 // upstreamCommand is `upstream fleet DIR`, which copies the fleet that the auditor is tested with; `upstream expand FILE...`,
 // which puts the registries' addresses into files; and `upstream push HOST/REPOSITORY:TAG SIGNATURE...`, which pushes an
 // artifact as others do, with signatures of these kinds: key and keyless make bundles, legacy and legacy-keyless what
 // cosign made before, provenance an attestation by an identity, and garbage a bundle that nobody can read. Only their form
-// is that of signatures.
+// is that of signatures, but for private: a Sigstore makes that, whose trusted root is written to private_root.json.
 func upstreamCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: upstream fleet|expand|push")
@@ -118,13 +121,33 @@ func (u upstream) bundle(subject ocispec.Descriptor, kind string) {
 		predicate = "https://slsa.dev/provenance/v1"
 	}
 	statement := fmt.Sprintf(`{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"%s"}}],"predicateType":"%s"}`, subject.Digest.Encoded(), predicate)
+	if kind == "private" {
+		u.private(subject, mediaType, statement)
+		return
+	}
 	content := fmt.Sprintf(`{"mediaType":"%s","verificationMaterial":%s,"dsseEnvelope":{"payload":"%s","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"AAAA"}]}}`,
 		mediaType, material, base64.StdEncoding.EncodeToString([]byte(statement)))
 	if kind == "garbage" {
 		content = "{}"
 	}
+	u.attach(subject, mediaType, []byte(content))
+}
+
+func (u upstream) attach(subject ocispec.Descriptor, mediaType string, content []byte) {
 	u.push("", ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, ArtifactType: mediaType, Subject: &subject,
-		Config: u.blob(ocispec.MediaTypeEmptyJSON, []byte("{}")), Layers: []ocispec.Descriptor{u.blob(mediaType, []byte(content))}})
+		Config: u.blob(ocispec.MediaTypeEmptyJSON, []byte("{}")), Layers: []ocispec.Descriptor{u.blob(mediaType, content)}})
+}
+
+// private attaches a bundle with all the evidence that there can be.
+func (u upstream) private(subject ocispec.Descriptor, mediaType, statement string) {
+	s, err := attesttest.New()
+	u.ts.Check(err)
+	root, err := s.TrustedRoot()
+	u.ts.Check(err)
+	u.ts.Check(os.WriteFile(u.ts.MkAbs("private_root.json"), root, 0o644))
+	signed, err := s.Sign(signer.Request{PayloadType: signer.PayloadInToto, Payload: []byte(statement)}, attesttest.SignOptions{Subject: "ci@example.com", Issuer: upstreamIssuer, Log: s})
+	u.ts.Check(err)
+	u.attach(subject, mediaType, signed.Content)
 }
 
 func (u upstream) legacy(subject ocispec.Descriptor, certified bool) ocispec.Descriptor {
