@@ -175,6 +175,17 @@ func (e *effective) checkSignature() {
 	if s := e.publish.Signature; s.Batch && s.Format == FormatLegacy {
 		e.problem("signature.batch", "write format: bundle, or both", "a legacy signature covers one artifact: there is nothing to put together")
 	}
+	if e.publish.Signature.Format != FormatLegacy {
+		return
+	}
+	for _, a := range []struct {
+		path string
+		on   bool
+	}{{"provenance", e.publish.Provenance}, {"sbom", e.publish.SBOM}} {
+		if a.on {
+			e.problem(a.path, "write signature.format: bundle, or both", "an attestation is a bundle, and beside a bundle Flux and cosign look at no legacy signature")
+		}
+	}
 }
 
 // oneOf wants one part of an identity, exactly or as a pattern, and not both.

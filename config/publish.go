@@ -25,6 +25,12 @@ type Publish struct {
 	Tags Tags `koanf:"tags" json:"tags,omitempty"`
 	// Signature says how signatures are stored beside the artifacts.
 	Signature Signature `koanf:"signature" json:"signature,omitempty"`
+	// Provenance has a SLSA provenance attested of every artifact: the commit, the files and the tools that it was built
+	// from. The same signer signs it. Needs bundles: see docs/provenance.md.
+	Provenance bool `koanf:"provenance" json:"provenance,omitempty"`
+	// SBOM has a CycloneDX bill of materials attested of every artifact: the images and charts that its manifests use. The
+	// same signer signs it. Needs bundles.
+	SBOM bool `koanf:"sbom" json:"sbom,omitempty"`
 	// Signer that signs, by its name under `signers`. Commands that publish need one.
 	Signer string `koanf:"signer" json:"signer,omitempty" check:"signer" jsonschema:"example=file"`
 	// Signers that can be chosen, by name.
@@ -194,6 +200,10 @@ type Environment struct {
 	Tags Tags `koanf:"tags" json:"tags,omitempty"`
 	// Signature replaces `signature`.
 	Signature Signature `koanf:"signature" json:"signature,omitempty"`
+	// Provenance replaces `provenance`.
+	Provenance bool `koanf:"provenance" json:"provenance,omitempty"`
+	// SBOM replaces `sbom`.
+	SBOM bool `koanf:"sbom" json:"sbom,omitempty"`
 	// Signer replaces `signer`.
 	Signer string `koanf:"signer" json:"signer,omitempty" check:"signer" jsonschema:"example=vault"`
 	// Signers are added to `signers`, or change single values of them.

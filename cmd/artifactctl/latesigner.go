@@ -75,7 +75,7 @@ func (s *session) planToSign(ctx context.Context) (*engine.Plan, error) {
 	}
 	plan, err := s.engine.Plan(planning, s.apps)
 	s.engine.Events = events
-	unsigned := plan != nil && slices.ContainsFunc(plan.Apps, func(a engine.AppReport) bool { return a.Signed })
+	unsigned := plan != nil && slices.ContainsFunc(plan.Apps, func(a engine.AppReport) bool { return a.Signed || len(a.Attested) > 0 })
 	if !unsigned && !s.late.begun.Load() {
 		return plan, err
 	}

@@ -52,6 +52,7 @@ func (p *program) publishCommand() *cobra.Command {
 	p.signerFlags(cmd)
 	p.findingsFlag(cmd, &write)
 	part = p.shardFlags(cmd)
+	cmd.Flags().StringVar(&p.flags.builder, "builder-id", "", "URI of who builds, for the provenance; default the CI system's workflow")
 	cmd.Flags().BoolVar(&dirty, "allow-dirty", false, "publish though the tree has uncommitted changes; the revision will say so")
 	cmd.Flags().BoolVar(&rollback, "allow-rollback", false, "let rolling tags move backwards")
 	cmd.Flags().BoolVar(&failFast, "fail-fast", false, "stop at the first app that fails")

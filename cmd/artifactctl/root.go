@@ -70,6 +70,7 @@ type globalFlags struct {
 	cacheDir         string
 	since            string
 	source           sourceFlags
+	builder          string
 }
 
 // run executes one command line and returns the exit code.

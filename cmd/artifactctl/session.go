@@ -43,6 +43,8 @@ type session struct {
 	dirtyPaths string // of the working tree, for messages
 	early      *detection
 	late       *lateSigner // nil unless the signer waits for work
+	inside     string      // where publish.yaml lies in the repository of the source, "" when that is not known
+	renders    *renders    // nil when nobody asks for them
 	legacy     bool        // read legacy signatures though publish.yaml makes none
 	closers    []func()
 }
@@ -108,6 +110,11 @@ func (s *session) wire(ctx context.Context, n needs) error {
 			return err
 		}
 		if err := s.openRegistry(ctx, n.write); err != nil {
+			return err
+		}
+	}
+	if n.source && n.policy {
+		if err := s.states(); err != nil {
 			return err
 		}
 	}
@@ -203,10 +210,14 @@ func formats(f config.Format) []artifact.Format {
 type appRenderer struct {
 	pool     *render.Pool
 	requests map[string]render.Request
+	renders  *renders
 }
 
 func (r appRenderer) Render(ctx context.Context, app string) (artifact.Files, []string, error) {
 	result, err := r.pool.Render(ctx, r.requests[app])
+	if err == nil {
+		r.renders.keep(app, result)
+	}
 	return result.Files, result.Warnings, err
 }
 
@@ -218,14 +229,14 @@ func (s *session) startRenderer() error {
 		return fmt.Errorf("find this executable, which renders in processes of its own: %w", err)
 	}
 	kept := s.openCache()
-	s.pool = render.NewPool(render.PoolOptions{Command: []string{self, workerName}, Timeout: s.flags.renderTimeout, Cache: kept})
+	s.pool = render.NewPool(render.PoolOptions{Command: []string{self, workerName}, Timeout: s.flags.renderTimeout, Cache: kept, Record: s.renders != nil})
 	s.closers = append(s.closers, func() {
 		if n := s.pool.Counts(); s.flags.logLevel == "debug" || s.flags.logLevel == "info" {
 			fmt.Fprintf(s.ui.Log(), "apps rendered: %d, by workers: %d, from the cache: %d\n", n.Built, n.Workers, n.Cached)
 		}
 		_ = s.pool.Close()
 	})
-	s.engine.Renderer = appRenderer{s.pool, s.requests}
+	s.engine.Renderer = appRenderer{s.pool, s.requests, s.renders}
 	return nil
 }
 

@@ -35,6 +35,7 @@ func (s *session) findSource(ctx context.Context) error {
 	if len(found.DirtyPaths) > 0 {
 		s.dirtyPaths = ": " + strings.Join(found.DirtyPaths, ", ")
 	}
+	s.inside = found.Dir
 	s.engine.Source = engine.Source{
 		Remote: found.Remote, Commit: found.Commit, Branch: found.Branch, Version: found.Version,
 		Revision: found.Revision, Created: found.Created, Dirty: found.Dirty,

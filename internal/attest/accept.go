@@ -25,16 +25,52 @@ func (p Policy) Accept(r signer.Request, s signer.Signature) (artifact.Signature
 	return stored, nil
 }
 
+// AcceptAttestation is Accept for the answer to an AttestationRequest.
+func (p Policy) AcceptAttestation(r signer.Request, s signer.Signature) (artifact.Signature, error) {
+	stored, err := p.acceptAttestation(r, s)
+	if err != nil {
+		return artifact.Signature{}, fmt.Errorf("%w: %w", ErrRejected, err)
+	}
+	return stored, nil
+}
+
+func (p Policy) acceptAttestation(r signer.Request, s signer.Signature) (artifact.Signature, error) {
+	if err := checkForm(r, s); err != nil {
+		return artifact.Signature{}, err
+	}
+	stored, err := bundleOf(r, s.Content)
+	if err != nil {
+		return artifact.Signature{}, err
+	}
+	for _, d := range r.Digests {
+		found, err := p.Attestation(d, s.Content)
+		if err != nil {
+			return artifact.Signature{}, err
+		}
+		if stored.PredicateType = found.PredicateType; found.PredicateType == PredicateType {
+			return artifact.Signature{}, errors.New("it is a signature, not an attestation")
+		}
+	}
+	return stored, nil
+}
+
+// checkForm refuses what need not be parsed to see that it is no answer.
+func checkForm(r signer.Request, s signer.Signature) error {
+	switch {
+	case s.MediaType != signer.BundleMediaType:
+		return fmt.Errorf("media type %q, want %q", s.MediaType, signer.BundleMediaType)
+	case len(s.Content) > maxAnswer:
+		return fmt.Errorf("%d bytes are more than a signature can have", len(s.Content))
+	case len(r.Digests) == 0:
+		return errors.New("the request names no digest")
+	}
+	return nil
+}
+
 func (p Policy) accept(r signer.Request, s signer.Signature) (artifact.Signature, error) {
 	var none artifact.Signature
-	if s.MediaType != signer.BundleMediaType {
-		return none, fmt.Errorf("media type %q, want %q", s.MediaType, signer.BundleMediaType)
-	}
-	if len(s.Content) > maxAnswer {
-		return none, fmt.Errorf("%d bytes are more than a signature can have", len(s.Content))
-	}
-	if len(r.Digests) == 0 {
-		return none, errors.New("the request names no digest")
+	if err := checkForm(r, s); err != nil {
+		return none, err
 	}
 	var stored artifact.Signature
 	var err error

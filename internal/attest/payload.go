@@ -34,7 +34,7 @@ func Request(format artifact.Format, repository string, digests ...string) (sign
 	switch format {
 	case artifact.FormatBundle:
 		r.PayloadType = signer.PayloadInToto
-		r.Payload, err = statement(digests...)
+		r.Payload, err = signatureStatement(digests...)
 	case artifact.FormatLegacy:
 		r.PayloadType = signer.PayloadSimpleSigning
 		r.Payload, err = simpleSigning(repository, digests[0])
@@ -44,26 +44,58 @@ func Request(format artifact.Format, repository string, digests ...string) (sign
 	return r, err
 }
 
+// AttestationRequest builds what a signer is asked for to attest something of one artifact: an in-toto statement whose
+// predicate, JSON, is of a type other than PredicateType. The arguments are otherwise those of Request, and the same ones
+// give the same bytes.
+func AttestationRequest(repository, digest, predicateType string, predicate []byte) (signer.Request, error) {
+	r := signer.Request{Repository: repository, Digests: []string{digest}, PayloadType: signer.PayloadInToto}
+	if predicateType == "" || predicateType == PredicateType {
+		return r, fmt.Errorf("predicate type %q is not one of an attestation", predicateType)
+	}
+	s, err := subjectOf(digest)
+	if err != nil {
+		return r, err
+	}
+	s.Name = repository
+	r.Payload, err = json.Marshal(statement{statementType, []subject{s}, predicateType, predicate})
+	if err != nil {
+		return r, fmt.Errorf("encode the statement of %s: %w", predicateType, err)
+	}
+	return r, nil
+}
+
+// statement is an in-toto statement (https://github.com/in-toto/attestation, spec/v1/statement.md).
+type statement struct {
+	Type          string          `json:"_type"`
+	Subject       []subject       `json:"subject"`
+	PredicateType string          `json:"predicateType"`
+	Predicate     json.RawMessage `json:"predicate"`
+}
+
 type subject struct {
+	Name   string            `json:"name,omitempty"`
 	Digest map[string]string `json:"digest"`
 }
 
-// statement is the in-toto statement of `cosign sign`.
-func statement(digests ...string) ([]byte, error) {
+func subjectOf(digest string) (subject, error) {
+	algorithm, hex, ok := strings.Cut(digest, ":")
+	if !ok || algorithm != "sha256" {
+		return subject{}, fmt.Errorf("digest %q is not sha256", digest)
+	}
+	return subject{Digest: map[string]string{algorithm: hex}}, nil
+}
+
+// signatureStatement is the in-toto statement of `cosign sign`.
+func signatureStatement(digests ...string) ([]byte, error) {
 	var subjects []subject
 	for _, d := range digests {
-		algorithm, hex, ok := strings.Cut(d, ":")
-		if !ok || algorithm != "sha256" {
-			return nil, fmt.Errorf("digest %q is not sha256", d)
+		s, err := subjectOf(d)
+		if err != nil {
+			return nil, err
 		}
-		subjects = append(subjects, subject{Digest: map[string]string{algorithm: hex}})
+		subjects = append(subjects, s)
 	}
-	return json.Marshal(struct {
-		Type          string    `json:"_type"`
-		Subject       []subject `json:"subject"`
-		PredicateType string    `json:"predicateType"`
-		Predicate     struct{}  `json:"predicate"`
-	}{statementType, subjects, PredicateType, struct{}{}})
+	return json.Marshal(statement{statementType, subjects, PredicateType, json.RawMessage("{}")})
 }
 
 // simple is cosign's simple-signing document (sigstore/sigstore, pkg/signature/payload).

@@ -56,6 +56,13 @@ func (c Candidate) IsAttestation() bool {
 	return c.PredicateType != "" && c.PredicateType != PredicateType
 }
 
+// Attests reports whether whoever is trusted stated something of this type of predicate, other than that it is signed.
+func (v Verdict) Attests(predicateType string) bool {
+	return slices.ContainsFunc(v.Candidates, func(c Candidate) bool {
+		return c.Problem == "" && c.IsAttestation() && c.PredicateType == predicateType
+	})
+}
+
 // Batch is one signature over many artifacts, stored beside each of them.
 type Batch struct {
 	// Digest is the sha256 of the bundle ("sha256:…"), the same beside each of its subjects.

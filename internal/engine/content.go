@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/internal/attest"
+	"github.com/artifactctl/artifactctl/internal/inventory"
 )
 
 // sameContent reports whether a manifest of the registry holds exactly our files.
@@ -80,7 +82,7 @@ func (c *comparison) planPush(ctx context.Context) error {
 	if there == nil {
 		w.push, w.missing = true, c.Formats
 		r.Pushed, r.Signed = true, true
-		return nil
+		return c.planAttestations(ctx, attest.Verdict{})
 	}
 	judge := c.judge
 	if c.anyMove() {
@@ -98,7 +100,7 @@ func (c *comparison) planPush(ctx context.Context) error {
 	if verdict.Good() {
 		r.SignedBy = verdict.By
 	}
-	return nil
+	return c.planAttestations(ctx, verdict)
 }
 
 func (c *comparison) anyMove() bool { return len(c.work.moves) > 0 }
@@ -116,6 +118,7 @@ func (c *comparison) explain(ctx context.Context, base *artifact.Manifest) error
 		}
 	}
 	c.report.Objects = c.Diff(before, c.files)
+	c.report.Images = inventory.Compare(before, c.files)
 	return nil
 }
 

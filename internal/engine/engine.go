@@ -110,6 +110,7 @@ type Engine struct {
 	Host        string // registry host and path prefix, for signatures and messages: "ghcr.io/org"
 	Tags        TagRules
 	Formats     []artifact.Format // how signatures are stored; at least one
+	Statements  []Statement       // what is attested of every artifact, each of another predicate type; needs bundles
 	Batch       bool              // one bundle for all artifacts that a run signs, attest.MaxSubjects at a time
 	Concurrency int               // apps at a time; 0 means 8
 	Keep        int64             // bytes of artifacts that a plan keeps for its publish; 0 means 64 MiB

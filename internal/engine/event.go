@@ -13,6 +13,7 @@ const (
 	StageSign    Stage = "sign"
 	StageAttach  Stage = "attach"
 	StageCheck   Stage = "check"
+	StageAttest  Stage = "attest" // sign, check, attach and read back what is stated of an artifact
 	StageTag     Stage = "tag"
 	StagePrune   Stage = "prune" // of a pruning
 )

@@ -16,12 +16,15 @@ const (
 func (p *publisher) requireComplete() {
 	for i, w := range p.plan.work {
 		r := &p.report.Apps[i]
-		if r.Failure != nil || (!w.push && len(w.missing) == 0) {
+		if r.Failure != nil || (!w.push && len(w.missing)+len(w.attest) == 0) {
 			continue
 		}
-		lacks := "signed"
-		if w.push {
+		lacks := "attested"
+		switch {
+		case w.push:
 			lacks = "pushed"
+		case len(w.missing) > 0:
+			lacks = "signed"
 		}
 		err := &StageError{App: w.app.Name, Stage: StageTag, Err: &incompleteError{r.Digest, lacks}}
 		r.fail(err)

@@ -22,7 +22,7 @@ type Plan struct {
 // Empty reports whether publishing the plan would change nothing in the registry.
 func (p *Plan) Empty() bool {
 	for i, w := range p.work {
-		if w == nil || p.Apps[i].Pushed || p.Apps[i].Signed || len(w.moves) > 0 {
+		if w == nil || p.Apps[i].Pushed || p.Apps[i].Signed || len(w.attest) > 0 || len(w.moves) > 0 {
 			return false
 		}
 	}
@@ -36,6 +36,7 @@ type work struct {
 	target  artifact.Manifest  // what the app's tags will name: that of built, or an older artifact of the same content
 	push    bool
 	missing []artifact.Format // signatures to make
+	attest  []attestation     // attestations to make
 	moves   []move            // tags to move, in order
 }
 

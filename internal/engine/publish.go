@@ -7,13 +7,14 @@ import (
 	"slices"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/internal/attest"
 )
 
 // The invariants of publishing. Each has a test.
 //
 //  1. No tag ever names bytes that are not signed. Content is pushed by digest only; the signature is checked by the
 //     host with the policy that the cluster will use, then attached; a tag moves last, by one PUT, only onto a digest
-//     whose attached signature was read back.
+//     whose attached signature was read back, and with it the attestations that are wanted.
 //  2. Every step is idempotent and its need is derived from the registry (and git). Killed anywhere, the same command
 //     run again does exactly what is missing.
 //  3. Same inputs, same manifest digest, on any machine, in any order, with any number of workers.
@@ -81,7 +82,7 @@ func (p *publisher) stopEarly(cancel func()) {
 func begin(plan []AppReport) []AppReport {
 	apps := make([]AppReport, len(plan))
 	for i, a := range plan {
-		a.Pushed, a.Signed = false, false
+		a.Pushed, a.Signed, a.Attested = false, false, nil
 		a.Tags = append([]TagReport(nil), a.Tags...)
 		for j := range a.Tags {
 			if a.Tags[j].Status == TagMove {
@@ -157,17 +158,13 @@ func (p *publisher) complete(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
+	if err := p.run.slot(func() error { return p.store(ctx, w, r, signatures) }); err != nil {
+		return err
+	}
+	if err := p.attest(ctx, i); err != nil {
+		return err
+	}
 	return p.run.slot(func() error {
-		for _, s := range signatures {
-			if err := p.attach(ctx, w, r, s); err != nil {
-				return err
-			}
-		}
-		if len(signatures) > 0 {
-			if err := p.readBack(ctx, w, r); err != nil {
-				return err
-			}
-		}
 		p.ready[i] = true
 		if p.Source.Version == "" && p.Phase != PhasePush {
 			if err := p.tag(ctx, i); err != nil {
@@ -177,6 +174,19 @@ func (p *publisher) complete(ctx context.Context, i int) error {
 		p.run.finish()
 		return nil
 	})
+}
+
+// store attaches signatures and reads them back.
+func (p *publisher) store(ctx context.Context, w *work, r *AppReport, signatures []artifact.Signature) error {
+	for _, s := range signatures {
+		if err := p.attach(ctx, w, r, s); err != nil {
+			return err
+		}
+	}
+	if len(signatures) == 0 {
+		return nil
+	}
+	return p.readBack(ctx, w, r)
 }
 
 func (p *publisher) attach(ctx context.Context, w *work, r *AppReport, s artifact.Signature) error {
@@ -199,10 +209,20 @@ func (p *publisher) readBack(ctx context.Context, w *work, r *AppReport) error {
 	})
 }
 
-// signedBy looks at the signatures as a verifier would. Some registries show a referrer only after a while.
+// signedBy looks at the signatures as a verifier would.
 func (e *Engine) signedBy(ctx context.Context, repository string, subject artifact.Descriptor) (by string, err error) {
+	err = e.await(ctx, repository, subject, func(v attest.Verdict) error {
+		by = v.By
+		return nil
+	})
+	return by, err
+}
+
+// await looks until a good signature is there, and whatever else has asks for: has returns ErrUnsigned for what is still
+// to come. Some registries show a referrer only after a while.
+func (e *Engine) await(ctx context.Context, repository string, subject artifact.Descriptor, has func(attest.Verdict) error) error {
 	digest := subject.Digest.String()
-	err = e.patiently(ctx, func(err error) bool { return errors.Is(err, ErrUnsigned) }, func() error {
+	return e.patiently(ctx, func(err error) bool { return errors.Is(err, ErrUnsigned) }, func() error {
 		signatures, err := e.Registry.Signatures(ctx, repository, subject)
 		if err != nil {
 			return fmt.Errorf("read back the signatures of %s: %w", digest, err)
@@ -211,8 +231,6 @@ func (e *Engine) signedBy(ctx context.Context, repository string, subject artifa
 		if !verdict.Good() {
 			return unsignedError(digest, verdict)
 		}
-		by = verdict.By
-		return nil
+		return has(verdict)
 	})
-	return by, err
 }

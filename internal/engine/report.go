@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/artifactctl/artifactctl/internal/changes"
+import (
+	"github.com/artifactctl/artifactctl/internal/changes"
+	"github.com/artifactctl/artifactctl/internal/inventory"
+)
 
 // Change is how an app's content relates to its baseline.
 type Change string
@@ -60,13 +63,17 @@ type AppReport struct {
 	Revision   string `json:"revision,omitempty"` // revision recorded in the artifact that Digest names
 	Pushed     bool   `json:"pushed"`             // plan: will be pushed; publish: was pushed by this run
 	Signed     bool   `json:"signed"`             // plan: will be signed; publish: was signed by this run
+	// Attested lists the predicate types of attestations. Plan: will be attached; publish: were attached by this run.
+	Attested []string `json:"attested,omitempty"`
 	// SignedBy is the identity whose signature was verified on Digest; empty until then.
 	SignedBy string           `json:"signedBy,omitempty"`
 	Tags     []TagReport      `json:"tags,omitempty"`
 	Objects  []changes.Object `json:"objects,omitempty"`
-	Gates    []GateOutcome    `json:"gates,omitempty"` // what gates said about Content
-	Warnings []string         `json:"warnings,omitempty"`
-	Failure  *Failure         `json:"failure,omitempty"`
+	// Images lists the images that differ from the baseline; of a plan only.
+	Images   []inventory.ImageChange `json:"images,omitempty"`
+	Gates    []GateOutcome           `json:"gates,omitempty"` // what gates said about Content
+	Warnings []string                `json:"warnings,omitempty"`
+	Failure  *Failure                `json:"failure,omitempty"`
 }
 
 // Summary counts apps.

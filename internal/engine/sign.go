@@ -44,21 +44,26 @@ func (p *publisher) signAll(ctx context.Context, i int) ([]artifact.Signature, e
 // sign gets one signature over one artifact or, as a bundle, over many.
 func (e *Engine) sign(ctx context.Context, format artifact.Format, repository string, digests ...string) (artifact.Signature, error) {
 	request, err := attest.Request(format, repository, digests...)
-	if err == nil {
-		err = ctx.Err()
-	}
 	if err != nil {
 		return artifact.Signature{}, err
 	}
-	var answer signer.Signature
-	err = e.patiently(ctx, isUnavailable, func() error {
-		answer, err = e.Signer.Sign(ctx, request)
-		return err
-	})
+	answer, err := e.ask(ctx, request)
 	if err != nil {
 		return artifact.Signature{}, err
 	}
 	return e.Policy.Accept(request, answer)
+}
+
+// ask has the signer sign, and waits for one whose backend is away for a moment.
+func (e *Engine) ask(ctx context.Context, request signer.Request) (answer signer.Signature, err error) {
+	if err := ctx.Err(); err != nil {
+		return answer, err
+	}
+	err = e.patiently(ctx, isUnavailable, func() error {
+		answer, err = e.Signer.Sign(ctx, request)
+		return err
+	})
+	return answer, err
 }
 
 func isUnavailable(err error) bool { return errors.Is(err, signer.ErrUnavailable) }

@@ -35,6 +35,8 @@ type PoolOptions struct {
 	// Cache has the results of earlier runs; nil means that everything is rendered. The pool looks at each file once: what
 	// changes in the working tree while it is open may go unseen. Whoever opened the cache closes it, after the pool.
 	Cache *cache.Cache
+	// Record has Materials know the files that were read also without a cache.
+	Record bool
 }
 
 // Pool renders apps with worker processes of its own. It starts them when they are needed, keeps them between apps, and

@@ -81,7 +81,7 @@ func (m *memory) recall(r Request) (Result, bool) {
 	if !ok {
 		return Result{}, false
 	}
-	return Result{Files: artifact.Files{artifact.ManifestsFile: yaml}, Warnings: entry.Warnings, Cached: true}, true
+	return Result{Files: artifact.Files{artifact.ManifestsFile: yaml}, Warnings: entry.Warnings, Cached: true, record: entry.Inputs}, true
 }
 
 // entry returns the newest entry that holds.

@@ -56,6 +56,8 @@ type Result struct {
 	Warnings []string
 	// Cached tells that nothing was rendered: the result of an earlier run is still right.
 	Cached bool
+
+	record []byte // what kustomize asked, as package inputs encodes it; empty when that is not known
 }
 
 // Error is why an app cannot be rendered: the file, kustomize's own words, and Hint for the cases that are known.
@@ -96,7 +98,7 @@ func (p *Pool) build(ctx context.Context, r Request) (Result, error) {
 	p.counts.built.Add(1)
 	k := kind{helm: r.Helm, network: r.RemoteBases}
 	_, record := memory.key(r)
-	response, cost, err := p.do(ctx, k, worker.Request{Dir: r.Dir, Root: r.Root, Record: record})
+	response, cost, err := p.do(ctx, k, worker.Request{Dir: r.Dir, Root: r.Root, Record: record || p.options.Record})
 	if err != nil {
 		return Result{}, err
 	}
@@ -107,6 +109,7 @@ func (p *Pool) build(ctx context.Context, r Request) (Result, error) {
 	return Result{
 		Files:    artifact.Files{artifact.ManifestsFile: response.YAML},
 		Warnings: response.Warnings,
+		record:   response.Inputs,
 	}, nil
 }
 

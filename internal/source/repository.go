@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -45,6 +46,23 @@ func openRepository(ctx context.Context, dir string, env environment) (*reposito
 	}
 	r.head, r.branch = strings.TrimSpace(r.head), strings.TrimSpace(r.branch)
 	return r, nil
+}
+
+// inside is where the directory that was asked for lies in the repository, or "".
+func (r *repository) inside() string {
+	dir, err := filepath.EvalSymlinks(r.dir)
+	if err != nil {
+		return ""
+	}
+	root, err := filepath.EvalSymlinks(r.git.dir)
+	if err != nil {
+		return ""
+	}
+	name, err := filepath.Rel(root, dir)
+	if err != nil || !filepath.IsLocal(name) {
+		return ""
+	}
+	return filepath.ToSlash(name)
 }
 
 // dirty returns paths in which the tree differs from its commit: changed, staged, deleted, untracked (they can be

@@ -41,7 +41,8 @@ type Source struct {
 	Revision string // "<tag, branch or HEAD>@sha1:<commit>" (or "@sha256:"), with "-dirty" when the tree is
 	Created  string // RFC 3339, UTC
 	Dirty    bool
-	Shallow  bool // history is cut off; see History
+	Shallow  bool   // history is cut off; see History
+	Dir      string // Options.Dir relative to the root of the repository, slash-separated, "." for the root; empty without one
 
 	DirtyPaths []string // the first few paths that make the tree dirty
 	Warnings   []string // what the user should know though it does not stop the run
@@ -103,7 +104,7 @@ func Detect(ctx context.Context, opts Options) (Source, error) {
 	case err != nil:
 		return Source{}, err
 	default:
-		d.out.Shallow = d.repo.shallow
+		d.out.Shallow, d.out.Dir = d.repo.shallow, d.repo.inside()
 	}
 	d.claim = claimOf(d.env)
 	for _, step := range []func(context.Context) error{d.commit, d.tree, d.ref, d.release, d.remote, d.created} {

@@ -33,12 +33,13 @@ func TestDetectFromGit(t *testing.T) {
 	r := newRepo(t)
 	want := Source{
 		Remote: "https://example.com/org/fleet.git", Commit: r.head(), Branch: "main",
-		Revision: "main@sha1:" + r.head(), Created: commitTime,
+		Revision: "main@sha1:" + r.head(), Created: commitTime, Dir: ".",
 		Origins: Origins{Remote: "git", Commit: "git", Branch: "git", Created: "git"},
 	}
 	if got := r.mustDetect("TZ=America/New_York", "LANG=de_DE.UTF-8"); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
+	want.Dir = "apps/web"
 	sub := testRepo{t, filepath.Join(r.dir, "apps", "web")}
 	if got := sub.mustDetect(); !reflect.DeepEqual(got, want) {
 		t.Errorf("in a subdirectory: got  %+v\nwant %+v", got, want)

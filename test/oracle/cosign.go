@@ -33,6 +33,12 @@ func (c *Cosign) Verify(ctx context.Context, ref, publicKey string, flags ...str
 	return err
 }
 
+// VerifyAttestation runs `cosign verify-attestation` on ref for a type of predicate ("slsaprovenance1", "cyclonedx") with the
+// key in file publicKey, and returns what it printed: a DSSE envelope a line.
+func (c *Cosign) VerifyAttestation(ctx context.Context, ref, predicate, publicKey string) (string, error) {
+	return c.Run(ctx, "verify-attestation", "--type", predicate, "--key", publicKey, "--insecure-ignore-tlog=true", ref)
+}
+
 // Sign runs `cosign sign` on ref with the encrypted key in file privateKey; it makes a bundle unless legacy.
 func (c *Cosign) Sign(ctx context.Context, ref, privateKey string, legacy bool) error {
 	args := []string{"sign", "--yes", "--key", privateKey, "--use-signing-config=false", "--tlog-upload=false"}

@@ -60,13 +60,18 @@ var (
 	remoteBase = regexp.MustCompile(`(?i)^(git::)?((https?|ssh|file)://|github\.com[/:]|[a-z][a-z0-9-]*@[^/]+:)`)
 )
 
+// isRemote reports whether kustomize fetches what is referred to.
+func (ref reference) isRemote() bool {
+	return remoteFile.MatchString(ref.path) ||
+		(ref.kind == toEither || ref.kind == toDirectory) && remoteBase.MatchString(ref.path)
+}
+
 // judge tells what is wrong with a reference of a kustomization in dir, or "".
 func (r *reader) judge(dir string, ref reference, directories map[string]string) (fault.Reason, string) {
 	target := path.Join(dir, ref.path)
 	_, isFile := r.files[target]
 	_, isBase := directories[target]
-	remote := remoteFile.MatchString(ref.path) ||
-		(ref.kind == toEither || ref.kind == toDirectory) && remoteBase.MatchString(ref.path)
+	remote := ref.isRemote()
 	switch {
 	case remote && r.options.RemoteBases:
 		return "", ""
