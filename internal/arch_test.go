@@ -48,7 +48,7 @@ var floorPlan = []struct {
 	{"internal/registry", room{[]string{"internal/artifact", "plugins/signer"}, heavy("oras")}},
 	{"internal/source", room{nil, heavy()}},
 	{"internal/engine", room{[]string{"internal/artifact", "internal/attest", "internal/changes", "internal/finding", "internal/inventory", "plugins/signer"}, append(heavy(), "net/http", "os", "os/exec")}},
-	{"internal/ui", room{[]string{"internal/engine", "internal/changes", "internal/finding", "internal/artifact", "internal/flux/..."}, append(heavy(), "net/http", "os/exec")}},
+	{"internal/ui", room{[]string{"internal/engine", "internal/changes", "internal/finding", "internal/inventory", "internal/artifact", "internal/flux/..."}, append(heavy(), "net/http", "os/exec")}},
 	{"config", room{nil, append(heavy("koanf"), "net/http", "os/exec")}},
 	{"schema", room{nil, heavy()}},
 	{"schema/...", room{[]string{"config", "schema/...", "internal/ui", "internal/engine"}, heavy()}},

@@ -201,6 +201,7 @@ func summarize(apps []AppReport) Summary {
 		count(&s.Pushed, a.Pushed)
 		count(&s.Signed, a.Signed)
 		count(&s.Healed, a.Signed && !a.Pushed)
+		count(&s.Attested, len(a.Attested) > 0)
 		count(&s.Failed, a.Failure != nil)
 		for _, t := range a.Tags {
 			count(&s.Tagged, t.Status == TagMove || t.Status == TagMoved)

@@ -83,9 +83,10 @@ type Summary struct {
 	Changed   int `json:"changed"`
 	Unchanged int `json:"unchanged"`
 	Pushed    int `json:"pushed"`
-	Signed    int `json:"signed"` // signed in this run, healed ones included
-	Healed    int `json:"healed"` // signed though not pushed
-	Tagged    int `json:"tagged"` // tags moved
+	Signed    int `json:"signed"`             // signed in this run, healed ones included
+	Healed    int `json:"healed"`             // signed though not pushed
+	Attested  int `json:"attested,omitempty"` // with attestations of this run
+	Tagged    int `json:"tagged"`             // tags moved
 	Failed    int `json:"failed"`
 }
 

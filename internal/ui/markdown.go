@@ -27,6 +27,7 @@ func markdownOf(kind Kind, r *engine.Report, limit int, hide func(string) string
 	m.add(fmt.Sprintf("## artifactctl %s\n\n%s\n\n", strings.ToLower(string(kind)), sums(kind, r.Summary)))
 	m.failures(r)
 	m.apps(kind, r)
+	m.images(r)
 	m.changes(r)
 	if m.dropped > 0 {
 		fmt.Fprintf(&m.b, "\n_%s left out: too long for this page._\n", plural(m.dropped, "section"))

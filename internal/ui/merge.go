@@ -98,7 +98,7 @@ func add(a, b engine.Summary) engine.Summary {
 	return engine.Summary{
 		Apps: a.Apps + b.Apps, New: a.New + b.New, Changed: a.Changed + b.Changed, Unchanged: a.Unchanged + b.Unchanged,
 		Pushed: a.Pushed + b.Pushed, Signed: a.Signed + b.Signed, Healed: a.Healed + b.Healed, Tagged: a.Tagged + b.Tagged,
-		Failed: a.Failed + b.Failed,
+		Failed: a.Failed + b.Failed, Attested: a.Attested + b.Attested,
 	}
 }
 

@@ -33,7 +33,7 @@ func (p *page) plan(r *engine.Report) {
 
 // nothingToTell reports an app that needs no entry.
 func nothingToTell(a engine.AppReport) bool {
-	return (a.Change == engine.Unchanged || a.Change == "") && !a.Pushed && !a.Signed && len(a.Warnings)+len(remarks(a)) == 0 &&
+	return (a.Change == engine.Unchanged || a.Change == "") && !a.Pushed && !a.Signed && len(a.Attested)+len(a.Warnings)+len(remarks(a)) == 0 &&
 		len(tagNames(a, engine.TagMove, engine.TagMoved, engine.TagSuperseded)) == 0
 }
 
@@ -54,6 +54,7 @@ func (p *page) planned(a engine.AppReport) {
 		p.line(4, p.palette.cyan("→ "+strings.Join(steps, ", ")))
 	}
 	p.warnings(a)
+	p.images(a)
 	p.objects(a)
 }
 
@@ -82,6 +83,9 @@ func actions(a engine.AppReport) []string {
 		steps = append(steps, "sign")
 	case a.Signed:
 		steps = append(steps, "sign (signature missing)")
+	}
+	if len(a.Attested) > 0 {
+		steps = append(steps, "attest "+strings.Join(statements(a), " and "))
 	}
 	for _, t := range a.Tags {
 		switch {
@@ -171,10 +175,13 @@ func (p *page) diffLine(line string) string {
 }
 
 func (p *page) planSummary(s engine.Summary) string {
-	if s.New+s.Changed+s.Pushed+s.Signed+s.Tagged+s.Failed == 0 {
+	if s.New+s.Changed+s.Pushed+s.Signed+s.Attested+s.Tagged+s.Failed == 0 {
 		return p.palette.bold(fmt.Sprintf("Plan: nothing to do, %d unchanged.", s.Unchanged))
 	}
 	text := fmt.Sprintf("Plan: %d new, %d changed, %d unchanged, %d to sign", s.New, s.Changed, s.Unchanged, s.Signed)
+	if s.Attested > s.Signed {
+		text += fmt.Sprintf(", %d to attest", s.Attested)
+	}
 	if s.Failed > 0 {
 		text += fmt.Sprintf(", %d failed", s.Failed)
 	}

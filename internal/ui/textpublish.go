@@ -41,6 +41,8 @@ func outcome(a engine.AppReport) string {
 		return "healed"
 	case len(tagNames(a, engine.TagMoved)) > 0:
 		return "tagged"
+	case len(a.Attested) > 0:
+		return "attested"
 	case len(tagNames(a, engine.TagSuperseded)) > 0:
 		return "superseded"
 	}

@@ -67,6 +67,8 @@ func finished(e engine.Event) string {
 			return "checked"
 		}
 		return note
+	case engine.StageAttest:
+		return join("attested", note)
 	case engine.StagePrune:
 		return join("deleted", note)
 	case engine.StageTag:
