@@ -52,6 +52,9 @@ func AttestationRequest(repository, digest, predicateType string, predicate []by
 	if predicateType == "" || predicateType == PredicateType {
 		return r, fmt.Errorf("predicate type %q is not one of an attestation", predicateType)
 	}
+	if len(predicate) == 0 {
+		return r, fmt.Errorf("there is no predicate of %s", predicateType)
+	}
 	s, err := subjectOf(digest)
 	if err != nil {
 		return r, err

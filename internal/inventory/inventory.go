@@ -26,7 +26,7 @@ type Inventory struct {
 type Chart struct {
 	Name       string
 	Version    string // as written: a version, a range, or empty for the newest
-	Repository string // URL of the HelmRepository, when that is among the manifests
+	Repository string // URL of the HelmRepository without credentials, when that is among the manifests
 }
 
 // Artifact is what an OCIRepository of Flux names.

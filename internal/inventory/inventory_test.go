@@ -74,7 +74,7 @@ func TestFluxSources(t *testing.T) {
 apiVersion: source.toolkit.fluxcd.io/v1
 kind: HelmRepository
 metadata: {name: charts, namespace: flux-system}
-spec: {url: https://charts.example.com}
+spec: {url: "https://user:hunter2@charts.example.com"}
 ---
 apiVersion: helm.toolkit.fluxcd.io/v2
 kind: HelmRelease

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"net/url"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -55,7 +56,7 @@ func (r *reader) flux(n *yaml.Node) {
 	case "source.toolkit.fluxcd.io HelmChart":
 		r.chart(spec, self.namespace)
 	case "source.toolkit.fluxcd.io HelmRepository":
-		r.urls[self] = text(spec, "url")
+		r.urls[self] = public(text(spec, "url"))
 	case "source.toolkit.fluxcd.io OCIRepository":
 		ref := child(spec, "ref")
 		a := Artifact{
@@ -80,6 +81,16 @@ func (r *reader) chart(spec *yaml.Node, namespace string) {
 		}
 	}
 	r.charts[c] = true
+}
+
+// public is a URL without credentials; empty when it is no URL.
+func public(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	u.User = nil
+	return u.String()
 }
 
 // child returns the value of a key of a mapping; of a repeated key the last, which is what parsers keep. Nil has no keys.

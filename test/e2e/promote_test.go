@@ -29,7 +29,7 @@ func TestPromotion(t *testing.T) {
 	for _, format := range []string{"bundle", "legacy", "both"} {
 		for _, kinds := range [][2]string{{peers.DistributionKind, peers.ReferrersKind}, {peers.ReferrersKind, peers.DistributionKind}} {
 			t.Run(format+"/"+strings.Join(kinds[:], " to "), func(t *testing.T) {
-				fleet := fixture.NewFleet(t, fixture.Options{Apps: 1, Format: format, Key: key})
+				fleet := fixture.NewFleet(t, fixture.Options{Apps: 1, Format: format, Attest: format != "legacy", Key: key})
 				staging, production, far := registryOf(t, kinds[0]), registryOf(t, kinds[1]), registryOf(t, kinds[0])
 				publish(t, fleet, url(staging))
 				digests := published(t, fleet, staging)

@@ -15,7 +15,7 @@ func TestPrune(t *testing.T) {
 	cosign := oracle.NewCosign(t)
 	for _, kind := range []string{peers.DistributionKind, peers.ReferrersKind} {
 		t.Run(kind, func(t *testing.T) {
-			fleet := fixture.NewFleet(t, fixture.Options{Apps: 1, Format: "both", Key: fixture.NewKey(t, "p256")})
+			fleet := fixture.NewFleet(t, fixture.Options{Apps: 1, Format: "both", Attest: true, Key: fixture.NewKey(t, "p256")})
 			r := registryOf(t, kind)
 			publish(t, fleet, url(r))
 			old := subjects(t, fleet, r)

@@ -26,6 +26,7 @@ type settings struct {
 	trust       string // as fields of YAML
 	format      string // of signatures
 	batch       bool   // one signature for all
+	attest      bool   // provenance and a bill of materials
 	trustedRoot []byte // in trust: default, the Sigstore's own
 }
 
@@ -72,10 +73,12 @@ func publishFile(s *stack.Stack, o settings) string {
 registry: {url: "${FLEET_REGISTRY}"}
 apps: [{path: "apps/*"}]
 signature: {format: %s, batch: %t}
+provenance: %t
+sbom: %t
 signer: keyless
 signers:
   keyless: {%s, with: {%s}, trust: {%s}}
-`, o.format, o.batch, o.signer, o.with, o.trust)
+`, o.format, o.batch, o.attest, o.attest, o.signer, o.with, o.trust)
 }
 
 func identityToken(t *testing.T, s *stack.Stack, email string, valid time.Duration) string {
