@@ -249,3 +249,25 @@ func TestPolicyOfConsumers(t *testing.T) {
 		}
 	}
 }
+
+// A run that remembers what it has read takes two requests for an app with nothing to do, attestations or not.
+func TestAttestationsCostNoRequests(t *testing.T) {
+	for _, r := range peers.Registries(t) {
+		t.Run(r.Kind, func(t *testing.T) {
+			cache := t.TempDir()
+			var requests [2]int
+			for i, attest := range []bool{false, true} {
+				fleet := fixture.NewFleet(t, fixture.Options{Apps: 3, Attest: attest, Key: fixture.NewKey(t, "p256")})
+				registry := fmt.Sprintf("%s/%d", url(r), i)
+				publish(t, fleet, registry, "--cache-dir", cache)
+				r.Reset()
+				publish(t, fleet, registry, "--cache-dir", cache)
+				requests[i] = len(r.Requests())
+			}
+			if requests[0] != requests[1] || requests[1] == 0 {
+				t.Errorf("%d requests without attestations, %d with them", requests[0], requests[1])
+			}
+			t.Logf("%d requests for 4 apps", requests[1])
+		})
+	}
+}
