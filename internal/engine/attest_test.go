@@ -159,11 +159,11 @@ func TestAttestCrashThenConverge(t *testing.T) {
 			reference.Batch = batch
 			scenario(reference, release)
 			writes := reference.store.ops("push", "attach", "tag")
-			for n := range 2 * writes {
+			for n := range writes {
 				t.Run(fmt.Sprintf("batch=%v/release=%v/write=%d", batch, release, n), func(t *testing.T) {
 					f := attesting(t)
 					f.Batch = batch
-					kill := killer(n/2+1, n%2 == 0)
+					kill := killer(n+1, (n%2 == 0) != release) // before or after the write takes effect
 					f.store.before = func(op, repository, ref string) error {
 						if op == "tag" {
 							f.tagsAreStated(repository, ref)
