@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -150,6 +151,35 @@ func TestTooMany(t *testing.T) {
 		}
 		if _, err := r.Signatures(ctx, "app", a.Manifest.Descriptor); err == nil || !strings.Contains(err.Error(), "more than 100") {
 			t.Errorf("Signatures: %v", err)
+		}
+	}
+}
+
+// A bundle that cannot be read hides none of the others; one that is gone is no signature.
+func TestSomeBundlesCannotBeRead(t *testing.T) {
+	for code, failed := range map[string]bool{"BLOB_UNKNOWN": false, "UNKNOWN": true} {
+		for _, api := range []bool{true, false} {
+			t.Run(fmt.Sprint(code, " ", api), func(t *testing.T) {
+				t.Parallel()
+				f, server := newFake(t, api)
+				r, a := dial(t, server), build(t, "a")
+				ctx, subject := t.Context(), a.Manifest.Descriptor
+				if err := errors.Join(r.Push(ctx, "app", a), r.Attach(ctx, "app", subject, bundle("1")), r.Attach(ctx, "app", subject, bundle("2"))); err != nil {
+					t.Fatal(err)
+				}
+				lost := artifact.Describe("", bundle("1").Content).Digest.String()
+				f.Before(func(w http.ResponseWriter, r *http.Request) bool {
+					hit := strings.HasSuffix(r.URL.Path, lost)
+					if hit {
+						refuse(w, 404, code, "no")
+					}
+					return hit
+				})
+				got, err := dial(t, server).Signatures(ctx, "app", subject)
+				if (err != nil) != failed || !slices.Equal(plain(got), plain([]artifact.Signature{bundle("2")})) {
+					t.Errorf("got %v %v, want the other one, and an error: %t", plain(got), err, failed)
+				}
+			})
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/artifactctl/artifactctl/internal/artifact"
+	"github.com/artifactctl/artifactctl/internal/attest"
 	"github.com/artifactctl/artifactctl/internal/engine"
 )
 
@@ -18,6 +20,11 @@ func verificationReport() *engine.Verification {
 			{App: "podinfo", Repository: "ghcr.io/org/podinfo", Tag: "edge", Digest: digest("a"), Revision: "main@sha1:" + strings.Repeat("c", 40),
 				State: engine.StateSigned, SignedBy: digest("f"), Batch: digest("e")},
 			{App: "web", Repository: "ghcr.io/org/web", Tag: "edge", Digest: digest("b"), State: engine.StateUnsigned, Reasons: []string{unsigned.Error()},
+				Signatures: []engine.FoundSignature{{Digest: digest("3"), Format: artifact.FormatBundle, Problem: attest.ProblemKey, Reason: "not signed by " + digest("f")}},
+				Attestations: []engine.FoundAttestation{
+					{Digest: digest("4"), PredicateType: "https://slsa.dev/provenance/v1", Trusted: true, SignedBy: digest("f")},
+					{Digest: digest("5"), PredicateType: "hostile\x1b[31m", Problem: attest.ProblemKey, Reason: "not signed by " + digest("f")},
+				},
 				Failure: &engine.Failure{Stage: engine.StageCheck, Message: unsigned.Error(), Err: unsigned}},
 			{App: "flaky", Repository: "ghcr.io/org/flaky", Tag: "edge", State: engine.StateUnknown, Reasons: []string{lookup.Error()},
 				Failure: &engine.Failure{Stage: engine.StageCheck, Message: lookup.Error(), Err: lookup}},
