@@ -72,7 +72,7 @@ func (e *Engine) lookFurther(ctx context.Context, app App, found *examined) erro
 	old, err := reader.LegacySignatures(ctx, app.Repository, found.manifest.Descriptor)
 	switch {
 	case err != nil && hides:
-		return nil //nolint:nilerr // it would only have explained more
+		return nil // it would only have explained more
 	case err != nil:
 		return err
 	}

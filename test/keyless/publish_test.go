@@ -39,6 +39,7 @@ func TestPublish(t *testing.T) {
 			}
 			judge.accepts(t, s, edge)
 			refusals(t, judge, s, other, edge[0])
+			verifyAgrees(t, f, r, s, other, edge[0])
 			attached, _ := r.attached()
 			f.must(t, r, "publish")
 			if again, _ := r.attached(); again != attached || s.Certificates()-certificates > 2 {

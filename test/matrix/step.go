@@ -159,7 +159,7 @@ func (w *work) addLegacy(ctx context.Context, k key, subject v1.Hash, edit func(
 		edit(&o)
 	}
 	w.old = append(w.old, o)
-	return w.shelf.legacy(ctx, w.subject, w.old...)
+	return w.legacy(ctx, w.subject, w.old...)
 }
 
 // changed puts another artifact in the place of the subject: other files, or only another annotation.
