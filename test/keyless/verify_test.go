@@ -1,6 +1,8 @@
 package keyless_test
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,8 +17,13 @@ import (
 func verifyAgrees(t *testing.T, f *fleet, r *registry, s, other *stack.Stack, ref string) {
 	t.Helper()
 	own, foreign := s.TrustedRoot(t), other.TrustedRoot(t)
-	f.write(t, "policy_root.json", string(own))
-	f.write(t, "foreign_root.json", string(foreign))
+	dir := t.TempDir() // not the fleet's, which has to stay as it was committed
+	files := map[bool]string{false: filepath.Join(dir, "own.json"), true: filepath.Join(dir, "foreign.json")}
+	for isForeign, content := range map[bool][]byte{false: own, true: foreign} {
+		if err := os.WriteFile(files[isForeign], content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	quote := func(text string) string { return "^" + regexp.QuoteMeta(text) + "$" }
 	exact := func(issuer, subject string) []string {
 		return []string{"--certificate-oidc-issuer", issuer, "--certificate-identity", subject}
@@ -39,12 +46,12 @@ func verifyAgrees(t *testing.T, f *fleet, r *registry, s, other *stack.Stack, re
 		"other patterns":  {patterns("^https://", "^cd@"), "^https://", "^cd@", false, false, "it was signed by"},
 		"another root":    {exact(s.Issuer.URL, email), quote(s.Issuer.URL), quote(email), true, false, "no authority of the trusted root"},
 	} {
-		file, root := "policy_root.json", own
+		root := own
 		if c.foreign {
-			file, root = "foreign_root.json", foreign
+			root = foreign
 		}
 		flux := fluxVerify(t.Context(), ref, root, cosignlib.Identity{IssuerRegExp: c.issuer, SubjectRegExp: c.subject})
-		code, output := f.run(t, r, append([]string{"verify", "oci://" + ref, "--trusted-root", file}, c.flags...)...)
+		code, output := f.run(t, r, append([]string{"verify", "oci://" + ref, "--trusted-root", files[c.foreign]}, c.flags...)...)
 		if (flux == nil) != c.good || (code == 0) != c.good || !strings.Contains(output, c.says) {
 			t.Errorf("%s: Flux says %v, artifactctl exits with %d, want good: %t, and %q in\n%s", name, flux, code, c.good, c.says, output)
 		}
