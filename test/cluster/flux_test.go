@@ -3,10 +3,29 @@
 package cluster_test
 
 import (
+	"context"
+	"fmt"
+	"os"
 	"testing"
 
 	"github.com/artifactctl/artifactctl/test/cluster"
+	"github.com/artifactctl/artifactctl/test/peers"
 )
+
+// TestMain builds artifactctl and its signers once, if they are needed.
+func TestMain(m *testing.M) {
+	if os.Getenv(cluster.Env) != "" {
+		dir, err := peers.BuildProduct(context.Background(), false)
+		if err == nil {
+			err = os.Setenv(peers.PrebuiltEnv, dir)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 // world is what the tests share: a cluster with Flux, in which each has a namespace of its own, and the services that
 // sign.
@@ -28,6 +47,7 @@ func TestFlux(t *testing.T) {
 		{"published", testPublished},
 		{"bootstrap", testBootstrap},
 		{"refused", testRefused},
+		{"matrix", testMatrix},
 		{"rotation", testRotation},
 		{"vault-rotation", testVaultRotation},
 	} {

@@ -128,10 +128,8 @@ func pack(name, content string) ([]byte, error) {
 	if _, err := archive.Write([]byte(content)); err != nil {
 		return nil, err
 	}
-	if err := archive.Close(); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), compressed.Close()
+	err := errors.Join(archive.Close(), compressed.Close())
+	return out.Bytes(), err
 }
 
 // referrer stores content beside subject, as cosign stores a bundle if the layer is of its type, and returns the manifest.
