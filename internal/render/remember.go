@@ -5,11 +5,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"io/fs"
+	"iter"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/artifactctl/artifactctl/internal/artifact"
 	"github.com/artifactctl/artifactctl/internal/render/cache"
@@ -23,6 +27,7 @@ type memory struct {
 	cache     *cache.Cache
 	renderer  [sha256.Size]byte // identity of the workers, with all that they are told once
 	snapshots *snapshots
+	looked    sync.Map // cache.Key → []cache.Entry: what Order read and nobody used yet
 }
 
 // newMemory returns the memory of a pool. Without a cache, or without a worker that could be known again, there is none.
@@ -86,7 +91,7 @@ func (m *memory) recall(r Request) (Result, bool) {
 
 // entry returns the newest entry that holds.
 func (m *memory) entry(r Request, key cache.Key) (cache.Entry, []inputs.Input, bool) {
-	for entry := range m.cache.Entries(key) {
+	for entry := range m.entries(key) {
 		if entry.Renderer != m.renderer {
 			continue
 		}
@@ -100,6 +105,21 @@ func (m *memory) entry(r Request, key cache.Key) (cache.Entry, []inputs.Input, b
 		}
 	}
 	return cache.Entry{}, nil, false
+}
+
+// look reads what is known of an app ahead of time. It is kept for whoever asks next.
+func (m *memory) look(key cache.Key) []cache.Entry {
+	all := slices.Collect(m.cache.Entries(key))
+	m.looked.Store(key, all)
+	return all
+}
+
+// entries returns what is known of an app, the newest first.
+func (m *memory) entries(key cache.Key) iter.Seq[cache.Entry] {
+	if all, ok := m.looked.LoadAndDelete(key); ok {
+		return slices.Values(all.([]cache.Entry))
+	}
+	return m.cache.Entries(key)
 }
 
 // keep stores what a worker answered.
@@ -157,16 +177,28 @@ func (p *Pool) Cost(r Request) (cost time.Duration, ok bool) {
 func (p *Pool) Order(ctx context.Context, requests []Request) []int {
 	costs := make([]time.Duration, len(requests))
 	order := make([]int, len(requests))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, r := range requests {
 		order[i] = i
-		cost, known := p.Cost(r)
-		if !known {
-			cost = estimate(ctx, r)
-		}
-		costs[i] = cost
+		group.Go(func() error {
+			costs[i] = p.expect(ctx, r)
+			return nil
+		})
 	}
+	_ = group.Wait()
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(costs[b], costs[a]) })
 	return order
+}
+
+// expect returns what a render is going to cost, as far as anybody can tell.
+func (p *Pool) expect(ctx context.Context, r Request) time.Duration {
+	if key, ok := p.memory().key(r); ok {
+		if all := p.memory().look(key); len(all) > 0 {
+			return all[0].Cost
+		}
+	}
+	return estimate(ctx, r)
 }
 
 // What a render is taken to cost: kustomize needs about a second for a megabyte.
