@@ -36,6 +36,12 @@ func kustomizeTool() Tool {
 	return Tool{Name: "kustomize", Module: module, Path: module}
 }
 
+// Conftest returns the path of the conftest command, built from the version that tools/conftest/go.mod pins.
+func Conftest(t testing.TB) string {
+	const module = "github.com/open-policy-agent/conftest"
+	return must(t)(BuildTool(t.Context(), Tool{Name: "conftest", Module: module, Path: module, Dir: "tools/conftest"}))
+}
+
 // Cosign returns the path of the cosign command, built from the version that go.mod pins.
 func Cosign(t testing.TB) string { return must(t)(BuildCosign(t.Context())) }
 
