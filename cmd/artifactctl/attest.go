@@ -4,17 +4,20 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"os"
 	"path"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 
 	"github.com/artifactctl/artifactctl/config"
 	"github.com/artifactctl/artifactctl/internal/artifact"
 	"github.com/artifactctl/artifactctl/internal/engine"
+	"github.com/artifactctl/artifactctl/internal/finding"
 	"github.com/artifactctl/artifactctl/internal/inventory"
 	"github.com/artifactctl/artifactctl/internal/provenance"
 	"github.com/artifactctl/artifactctl/internal/render"
@@ -58,8 +61,8 @@ func (s *session) states() error {
 	if s.cfg.SBOM {
 		s.engine.Statements = append(s.engine.Statements, engine.Statement{
 			Name: "sbom", PredicateType: provenance.SBOMPredicateType,
-			Predicate: func(_ context.Context, app string, files artifact.Files) ([]byte, error) {
-				return provenance.SBOM(app, artifact.ContentDigest(files), versionText(), inventory.Read(files))
+			Predicate: func(_ context.Context, about engine.Subject) ([]byte, error) {
+				return provenance.SBOM(about.App, artifact.ContentDigest(about.Files), versionText(), inventory.Read(about.Files))
 			},
 		})
 	}
@@ -79,12 +82,14 @@ func (s *session) provenance() (engine.Statement, error) {
 	s.renders = &renders{byApp: map[string]render.Result{}}
 	return engine.Statement{
 		Name: "provenance", PredicateType: provenance.PredicateType, OfBuild: true,
-		Predicate: func(_ context.Context, app string, files artifact.Files) ([]byte, error) {
-			found, err := render.MaterialsOf(s.requests[app], s.renders.of(app, files))
+		Predicate: func(_ context.Context, about engine.Subject) ([]byte, error) {
+			found, err := render.MaterialsOf(s.requests[about.App], s.renders.of(about.App, about.Files))
 			if err != nil {
 				return nil, fmt.Errorf("list what it was rendered from: %w", err)
 			}
-			return provenance.Predicate(s.buildOf(common, apps[app], found))
+			b := s.buildOf(common, apps[about.App], found)
+			b.Gates = s.passed(about.Gates)
+			return provenance.Predicate(b)
 		},
 	}, nil
 }
@@ -122,7 +127,6 @@ func (s *session) build() (provenance.Build, error) {
 func (s *session) buildOf(b provenance.Build, app config.App, from render.Materials) provenance.Build {
 	b.App, b.Path, b.Render = app.Name, path.Join(s.inside, app.Path), string(app.Render)
 	b.Helm, b.RemoteBases = app.Helm, app.RemoteBases
-	b.Gates = s.gatesPassed(app.Name)
 	b.Files = slices.Clone(b.Files)
 	for _, f := range from.Files {
 		b.Files = append(b.Files, provenance.File{Path: path.Join(s.inside, f.Path), SHA256: f.SHA256})
@@ -134,5 +138,37 @@ func (s *session) buildOf(b provenance.Build, app config.App, from render.Materi
 	return b
 }
 
-// gatesPassed lists the gates that an app has passed when its provenance is made.
-func (s *session) gatesPassed(string) []provenance.Gate { return nil }
+// passed lists the gates that an app has passed, each with a digest of what publish.yaml says of it.
+func (s *session) passed(outcomes []engine.GateOutcome) []provenance.Gate {
+	var list []provenance.Gate
+	for _, o := range outcomes {
+		i := slices.IndexFunc(s.cfg.Gates, func(g config.Gate) bool { return g.Title() == o.Gate })
+		if i < 0 || o.Status != finding.Passed && o.Status != finding.Warned {
+			continue
+		}
+		one := provenance.Gate{Name: o.Gate, Status: string(o.Status)}
+		if said, err := json.Marshal(s.cfg.Gates[i]); err == nil {
+			sum := sha256.Sum256(said)
+			one.Config = "sha256:" + hex.EncodeToString(sum[:])
+		}
+		if s.cfg.Gates[i].Kubeconform != nil {
+			one.Version = moduleVersion("github.com/yannh/kubeconform")
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+// moduleVersion is the version of a module that this program was built with; empty when that was not recorded.
+func moduleVersion(name string) string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, m := range info.Deps {
+		if m.Path == name {
+			return m.Version
+		}
+	}
+	return ""
+}

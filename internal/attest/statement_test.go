@@ -97,20 +97,22 @@ func TestJudgeTellsAttestationsFromSignatures(t *testing.T) {
 	batch := artifact.Signature{Format: artifact.FormatBundle, Content: batchOf(t, k, digestA, digestB).Content}
 	bundle, legacy := []artifact.Format{artifact.FormatBundle}, []artifact.Format{artifact.FormatLegacy}
 
-	v := p.Judge(digestA, []artifact.Signature{ours, theirs, elsewhere}, bundle)
-	if v.Good() || v.By != "" || len(v.Reasons) != 3 || !strings.Contains(v.Reasons[0], "attestation") {
+	v := p.Judge(digestA, []artifact.Signature{theirs, elsewhere, ours}, bundle)
+	if v.Good() || v.By != "" || len(v.Reasons) != 3 || !strings.Contains(v.Reasons[2], "attestation") {
 		t.Errorf("attestations alone: %+v", v)
 	}
-	want := []attest.Stated{{Digest: "sha256:ours", PredicateType: provenance, By: p.IDs()[0]}}
-	if !slices.Equal(v.Attestations, want) || !v.Attests(provenance) || v.Attests(attest.PredicateType) {
-		t.Errorf("attestations %+v", v.Attestations)
+	if !v.Attests(provenance) || v.Attests(attest.PredicateType) {
+		t.Errorf("attestations %+v", v.Candidates)
+	}
+	if v := p.Judge(digestA, []artifact.Signature{theirs, elsewhere}, bundle); v.Attests(provenance) {
+		t.Errorf("of strangers, and of another artifact: %+v", v.Candidates)
 	}
 	for range 2 { // the batch is remembered the second time
 		if v := p.Judge(digestA, []artifact.Signature{batch, ours}, bundle); !v.Good() || v.Batch == nil || !v.Attests(provenance) {
 			t.Errorf("beside a signature: %+v", v)
 		}
 	}
-	if v := p.Judge(digestA, []artifact.Signature{batch}, bundle); v.Attestations != nil || v.Attests("") {
+	if v := p.Judge(digestA, []artifact.Signature{batch}, bundle); v.Attests(provenance) || v.Attests(attest.PredicateType) {
 		t.Errorf("no attestation: %+v", v)
 	}
 	// Where legacy signatures are wanted, ours hides them as those of strangers do: no bundle is the signature.

@@ -20,8 +20,15 @@ type Statement struct {
 	// builds, byte for byte: what an older commit left keeps what it has. Other statements tell of the content, and are
 	// true of every artifact that holds it.
 	OfBuild bool
-	// Predicate returns the JSON of the predicate for an app that rendered to these files. It is called concurrently.
-	Predicate func(ctx context.Context, app string, files artifact.Files) ([]byte, error)
+	// Predicate returns the JSON of the predicate. It is called concurrently.
+	Predicate func(ctx context.Context, about Subject) ([]byte, error)
+}
+
+// Subject is an app about which something is stated.
+type Subject struct {
+	App   string
+	Files artifact.Files // what it rendered to
+	Gates []GateOutcome  // that it has passed, with or without warnings
 }
 
 // attestation is a statement that is to be made of an app's target.
@@ -45,7 +52,7 @@ func (c *comparison) planAttestations(ctx context.Context, found attest.Verdict)
 				continue
 			}
 		}
-		predicate, err := s.Predicate(ctx, c.work.app.Name, c.files)
+		predicate, err := s.Predicate(ctx, Subject{App: c.work.app.Name, Files: c.files, Gates: c.report.Gates})
 		if err != nil {
 			return fmt.Errorf("state the %s: %w", s.Name, err)
 		}

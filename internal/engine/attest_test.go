@@ -15,6 +15,7 @@ import (
 	"github.com/artifactctl/artifactctl/internal/attest"
 	"github.com/artifactctl/artifactctl/internal/changes"
 	"github.com/artifactctl/artifactctl/internal/engine"
+	"github.com/artifactctl/artifactctl/internal/finding"
 	"github.com/artifactctl/artifactctl/plugins/signer"
 )
 
@@ -29,11 +30,11 @@ func attesting(t *testing.T) *fixture {
 	t.Helper()
 	f := setup(t)
 	f.Statements = []engine.Statement{
-		{Name: "origin", PredicateType: origin, OfBuild: true, Predicate: func(_ context.Context, app string, _ artifact.Files) ([]byte, error) {
-			return json.Marshal(map[string]string{"app": app, "commit": f.Source.Commit})
+		{Name: "origin", PredicateType: origin, OfBuild: true, Predicate: func(_ context.Context, about engine.Subject) ([]byte, error) {
+			return json.Marshal(map[string]string{"app": about.App, "commit": f.Source.Commit})
 		}},
-		{Name: "contents", PredicateType: contents, Predicate: func(_ context.Context, _ string, files artifact.Files) ([]byte, error) {
-			return json.Marshal(map[string]string{"content": artifact.ContentDigest(files)})
+		{Name: "contents", PredicateType: contents, Predicate: func(_ context.Context, about engine.Subject) ([]byte, error) {
+			return json.Marshal(map[string]string{"content": artifact.ContentDigest(about.Files)})
 		}},
 	}
 	return f
@@ -230,10 +231,10 @@ func TestTagsWaitForStatements(t *testing.T) {
 			}
 		}, engine.StageAttest, engine.ErrUnsigned},
 		"unknown": {func(f *fixture) {
-			f.Statements[1].Predicate = func(context.Context, string, artifact.Files) ([]byte, error) { return nil, errKilled }
+			f.Statements[1].Predicate = func(context.Context, engine.Subject) ([]byte, error) { return nil, errKilled }
 		}, engine.StageCompare, errKilled},
 		"no predicate": {func(f *fixture) {
-			f.Statements[1].Predicate = func(context.Context, string, artifact.Files) ([]byte, error) { return []byte("{"), nil }
+			f.Statements[1].Predicate = func(context.Context, engine.Subject) ([]byte, error) { return []byte("{"), nil }
 		}, engine.StageAttest, nil},
 	} {
 		f := attesting(t)
@@ -311,5 +312,21 @@ func TestPlanTellsOfImages(t *testing.T) {
 	plan, err = f.Plan(t.Context(), apps("a", "b"))
 	if err != nil || len(plan.Apps[0].Images) != 1 || plan.Apps[0].Images[0].From != "web:1" || plan.Apps[0].Images[0].To != "web:2" || plan.Apps[1].Images != nil {
 		t.Errorf("images %+v, %v", plan.Apps, err)
+	}
+}
+
+func TestStatementsKnowTheGates(t *testing.T) {
+	f := attesting(t)
+	f.Gates = &guard{refuse: "a1", warn: true}
+	var got []engine.GateOutcome
+	f.Statements[0].Predicate = func(_ context.Context, about engine.Subject) ([]byte, error) {
+		if about.App == "a" {
+			got = about.Gates
+		}
+		return []byte("{}"), nil
+	}
+	f.must()
+	if len(got) != 1 || got[0].Gate != "guard" || got[0].Status != finding.Warned {
+		t.Errorf("gates %+v", got)
 	}
 }

@@ -68,11 +68,12 @@ type File struct{ Path, SHA256 string }
 // Chart is a Helm chart that was inflated.
 type Chart struct{ Name, Version, Repository string }
 
-// Gate is a check that the rendered manifests passed, and what identifies it: a version, or a digest of its configuration.
+// Gate is a check that the rendered manifests passed.
 type Gate struct {
 	Name    string `json:"name"`
-	Version string `json:"version,omitempty"`
-	Config  string `json:"config,omitempty"`
+	Status  string `json:"status,omitempty"`  // "passed", or "warned"
+	Version string `json:"version,omitempty"` // of a gate that is built in
+	Config  string `json:"config,omitempty"`  // digest of its configuration, "sha256:…"
 }
 
 // The predicate (https://slsa.dev/spec/v1.1/provenance).
