@@ -101,12 +101,7 @@ func (s *session) wire(ctx context.Context, n needs) error {
 		}
 	}
 	if n.policy {
-		if n.given != nil {
-			s.engine.Policy, s.engine.Formats = *n.given, nil
-		} else if n.late {
-			s.late = &lateSigner{}
-		}
-		if err := s.findPolicy(ctx, n.signer); err != nil {
+		if err := s.choosePolicy(ctx, n); err != nil {
 			return err
 		}
 		if err := s.openRegistry(ctx, n.write); err != nil {
@@ -130,6 +125,18 @@ func (s *session) wire(ctx context.Context, n needs) error {
 		return err
 	}
 	return s.limitSince(ctx, s.flags.since)
+}
+
+// choosePolicy takes the policy that was given, and looks at publish.yaml for one only when none was.
+func (s *session) choosePolicy(ctx context.Context, n needs) error {
+	if n.given != nil {
+		s.engine.Policy, s.engine.Formats = *n.given, nil
+		return nil
+	}
+	if n.late {
+		s.late = &lateSigner{}
+	}
+	return s.findPolicy(ctx, n.signer)
 }
 
 // close ends the processes of the session; it is safe to call more than once.
