@@ -24,7 +24,7 @@ test-oracles: ## cosign, Flux's verification, real registries, Vault's transit e
 	for module in $(ORACLES); do (cd $$module && $(GO) vet ./... && $(GO) test -timeout 30m ./...) || exit 1; done
 
 flux: ## the whole circle on a real Flux and a real API server; the first time it builds them, which takes minutes
-	cd test && ARTIFACTCTL_TEST_CLUSTER=1 $(GO) test -count=1 -timeout 60m ./cluster
+	cd test && ARTIFACTCTL_TEST_CLUSTER=1 $(GO) test -count=1 -parallel 6 -timeout 60m ./cluster
 
 lint: ## golangci-lint, pinned
 	$(GO) run $(GOLANGCI) run ./...

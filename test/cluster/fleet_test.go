@@ -30,6 +30,7 @@ type fleet struct {
 	registry *peers.Registry
 	apps     []string
 	rules    string // more entries of apps in publish.yaml
+	more     string // more of publish.yaml
 	env      []string
 }
 
@@ -76,7 +77,7 @@ tags: {rolling: {main: %s, stage: next}, release: "{version}"}
 signature: {format: %s, batch: %t}
 signer: used
 signers:
-%s`, f.registry.Host, f.name, f.rules, channel, format, s.batch, entries))
+%s%s`, f.registry.Host, f.name, f.rules, channel, format, s.batch, entries, f.more))
 	f.commit(t, "sign")
 }
 
@@ -118,15 +119,18 @@ func (f *fleet) commit(t *testing.T, message string) {
 	f.git(t, "commit", "--quiet", "--allow-empty", "--message", message)
 }
 
-func (f *fleet) git(t *testing.T, args ...string) {
+// git runs git in the fleet's repository and returns what it printed, without spaces around it.
+func (f *fleet) git(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "git", args...)
 	cmd.Dir = f.dir
 	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1",
 		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.com")
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
+	return strings.TrimSpace(string(out))
 }
 
 // run runs artifactctl in the fleet and returns its exit code, its result and all else that it printed.

@@ -48,6 +48,7 @@ func TestFlux(t *testing.T) {
 		{"bootstrap", testBootstrap},
 		{"refused", testRefused},
 		{"matrix", testMatrix},
+		{"promotion", testPromotion},
 		{"rotation", testRotation},
 		{"vault-rotation", testVaultRotation},
 	} {
