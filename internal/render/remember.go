@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"io/fs"
-	"iter"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -27,7 +26,7 @@ type memory struct {
 	cache     *cache.Cache
 	renderer  [sha256.Size]byte // identity of the workers, with all that they are told once
 	snapshots *snapshots
-	looked    sync.Map // cache.Key → []cache.Entry: what Order read and nobody used yet
+	looked    sync.Map // cache.Key → *cache.Entry: what Order found to hold, nil for nothing, until it is used
 }
 
 // newMemory returns the memory of a pool. Without a cache, or without a worker that could be known again, there is none.
@@ -78,7 +77,7 @@ func (m *memory) recall(r Request) (Result, bool) {
 	if !ok {
 		return Result{}, false
 	}
-	entry, _, ok := m.entry(r, key)
+	entry, ok := m.held(r, key)
 	if !ok {
 		return Result{}, false
 	}
@@ -91,35 +90,54 @@ func (m *memory) recall(r Request) (Result, bool) {
 
 // entry returns the newest entry that holds.
 func (m *memory) entry(r Request, key cache.Key) (cache.Entry, []inputs.Input, bool) {
-	for entry := range m.entries(key) {
-		if entry.Renderer != m.renderer {
-			continue
-		}
-		snapshot, err := m.snapshots.of(r.Root)
-		if err != nil {
-			break
-		}
-		record, err := inputs.Decode(entry.Inputs)
-		if err == nil && len(record) > 0 && snapshot.Holds(record) {
+	for entry := range m.cache.Entries(key) {
+		if record, ok := m.holds(r, entry); ok {
 			return entry, record, true
 		}
 	}
 	return cache.Entry{}, nil, false
 }
 
-// look reads what is known of an app ahead of time. It is kept for whoever asks next.
-func (m *memory) look(key cache.Key) []cache.Entry {
-	all := slices.Collect(m.cache.Entries(key))
-	m.looked.Store(key, all)
-	return all
+// holds tells whether all that an entry's render asked has the same answer now.
+func (m *memory) holds(r Request, entry cache.Entry) ([]inputs.Input, bool) {
+	if entry.Renderer != m.renderer {
+		return nil, false
+	}
+	snapshot, err := m.snapshots.of(r.Root)
+	if err != nil {
+		return nil, false
+	}
+	record, err := inputs.Decode(entry.Inputs)
+	return record, err == nil && len(record) > 0 && snapshot.Holds(record)
 }
 
-// entries returns what is known of an app, the newest first.
-func (m *memory) entries(key cache.Key) iter.Seq[cache.Entry] {
-	if all, ok := m.looked.LoadAndDelete(key); ok {
-		return slices.Values(all.([]cache.Entry))
+// look finds out ahead of time whether there is an entry that holds, and keeps that for whoever asks next. It returns
+// what the app's last render cost, if that is known.
+func (m *memory) look(r Request, key cache.Key) (cost time.Duration, known, held bool) {
+	for entry := range m.cache.Entries(key) {
+		if !known {
+			cost, known = entry.Cost, true
+		}
+		if _, held = m.holds(r, entry); held {
+			m.looked.Store(key, &entry)
+			return cost, known, held
+		}
 	}
-	return m.cache.Entries(key)
+	m.looked.Store(key, (*cache.Entry)(nil))
+	return cost, known, false
+}
+
+// held is entry for an app that look may have looked at.
+func (m *memory) held(r Request, key cache.Key) (cache.Entry, bool) {
+	if known, ok := m.looked.LoadAndDelete(key); ok {
+		entry := known.(*cache.Entry)
+		if entry == nil {
+			return cache.Entry{}, false
+		}
+		return *entry, true
+	}
+	entry, _, ok := m.entry(r, key)
+	return entry, ok
 }
 
 // keep stores what a worker answered.
@@ -172,8 +190,9 @@ func (p *Pool) Cost(r Request) (cost time.Duration, ok bool) {
 	return 0, false
 }
 
-// Order returns the indices of requests, the longest render first, so that no long one begins when the others are done.
-// Where the cost is not known, the bytes in the app's own directory stand for it.
+// Order returns the indices of requests: first those that have to be rendered, the longest render before the others, so
+// that no long one begins when the others are done; then those whose result is in the cache. Where the cost is not
+// known, the bytes in the app's own directory stand for it.
 func (p *Pool) Order(ctx context.Context, requests []Request) []int {
 	costs := make([]time.Duration, len(requests))
 	order := make([]int, len(requests))
@@ -191,11 +210,13 @@ func (p *Pool) Order(ctx context.Context, requests []Request) []int {
 	return order
 }
 
-// expect returns what a render is going to cost, as far as anybody can tell.
+// expect returns what a render is going to cost, as far as anybody can tell; nothing when it is in the cache.
 func (p *Pool) expect(ctx context.Context, r Request) time.Duration {
 	if key, ok := p.memory().key(r); ok {
-		if all := p.memory().look(key); len(all) > 0 {
-			return all[0].Cost
+		if cost, known, held := p.memory().look(r, key); held {
+			return 0
+		} else if known {
+			return cost
 		}
 	}
 	return estimate(ctx, r)

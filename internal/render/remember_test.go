@@ -234,9 +234,27 @@ func TestOrder(t *testing.T) {
 	if _, err := p.Render(t.Context(), requests[2]); err != nil { // takes more than some bytes' time
 		t.Fatal(err)
 	}
-	if got := p.Order(t.Context(), requests); !slices.Equal(got, []int{1, 2, 0}) {
-		known, _ := p.Cost(requests[2])
-		t.Errorf("got %v, %s", got, known)
+	order := func(want ...int) {
+		t.Helper()
+		if got := p.Order(t.Context(), requests); !slices.Equal(got, want) {
+			known, _ := p.Cost(requests[2])
+			t.Errorf("got %v, %s, want %v", got, known, want)
+		}
+	}
+	order(1, 0, 2) // what is in the cache comes last
+	if r, err := p.Render(t.Context(), requests[2]); err != nil || !r.Cached {
+		t.Errorf("cached: %t, %v", r.Cached, err)
+	}
+	kustomization := filepath.Join(requests[2].Dir, "kustomization.yaml")
+	text, err := os.ReadFile(kustomization)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, kustomization, append(text, "# changed\n"...))
+	nextRun(p)
+	order(1, 2, 0)
+	if r, err := p.Render(t.Context(), requests[2]); err != nil || r.Cached {
+		t.Errorf("cached: %t, %v", r.Cached, err)
 	}
 }
 
