@@ -38,6 +38,7 @@ func policed(t *testing.T, apps int) *fixture.Fleet {
   - name: conftest
     run: [%s, test, --policy, policy, --output, json, "-"]
     format: conftest
+    env: [HOME]
     inputs: [policy]
   - name: counted
     run: [sh, tools/counted]
