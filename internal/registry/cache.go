@@ -241,7 +241,7 @@ func (c *Cache) entries(ctx context.Context) ([]entry, error) {
 			return err
 		}
 		name := d.Name()
-		ours := strings.HasSuffix(name, ".blob") || strings.HasSuffix(name, ".manifest") || strings.HasPrefix(name, tempPrefix)
+		ours := strings.HasSuffix(name, ".blob") || strings.HasSuffix(name, ".manifest") || strings.HasSuffix(name, ".tag") || strings.HasPrefix(name, tempPrefix)
 		if !d.Type().IsRegular() || !ours {
 			return ctx.Err()
 		}

@@ -120,9 +120,9 @@ func NewRemote(o RemoteOptions) (*Remote, error) {
 		onWrite:   r.unknown.drop,
 		onUnknown: func(e *Error) { r.unknown.put(e.repository, r.backoff.now(), e) },
 		auth: &auth.Client{
-			Client: &http.Client{Transport: newRealms(challenges(&exchange{
+			Client: &http.Client{Transport: newRealms(challenges(&revalidator{cache: o.Cache, next: &exchange{
 				base: base, limiters: limiters{max: o.Concurrency}, timeout: o.Timeout, backoff: r.backoff,
-			}))},
+			}}))},
 			Header:     http.Header{"User-Agent": {o.UserAgent}},
 			Credential: credential,
 			Cache:      tokens{auth.NewCache()},
