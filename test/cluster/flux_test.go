@@ -44,6 +44,7 @@ func TestFlux(t *testing.T) {
 		name string
 		test func(*testing.T, *world)
 	}{
+		{"gate", testGate},
 		{"published", testPublished},
 		{"bootstrap", testBootstrap},
 		{"refused", testRefused},
