@@ -75,9 +75,11 @@ registry: {url: "oci://%s/%s"}
 apps: [{path: "apps/*"}%s]
 tags: {rolling: {main: %s, stage: next}, release: "{version}"}
 signature: {format: %s, batch: %t}
+provenance: %[7]t
+sbom: %[7]t
 signer: used
 signers:
-%s%s`, f.registry.Host, f.name, f.rules, channel, format, s.batch, entries, f.more))
+%[8]s%[9]s`, f.registry.Host, f.name, f.rules, channel, format, s.batch, s.attest, entries, f.more))
 	f.commit(t, "sign")
 }
 

@@ -82,6 +82,7 @@ func refusals(t *testing.T, w *world) map[string]refusal {
 		"tampered-keyless": {owner, tampered, keyless},
 		"moved-signature":  {withKey(key), movedSignature, withKeys},
 		"moved-batch":      {batch, movedSignature, withKeys},
+		"moved-attested":   {attested(withKey(key)), movedSignature, withKeys},
 		"foreign-bundle": {legacy, func(t *testing.T, f *fleet) string {
 			t.Helper()
 			signed := f.stage(t, legacy, "2") // good as it is, by a legacy signature of the right key

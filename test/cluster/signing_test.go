@@ -16,7 +16,14 @@ type signing struct {
 	env    []string
 	format string   // of signatures: bundle (default), legacy or both
 	batch  bool     // one signature for all
+	attest bool     // provenance and bill of materials
 	also   *signing // another signer in the same publish.yaml, called also
+}
+
+// attested is the same signer, who states a provenance and a bill of materials beside each signature.
+func attested(s signing) signing {
+	s.attest = true
+	return s
 }
 
 // withKey signs with a key in a file, and trusts it.
