@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -200,13 +199,9 @@ func (l *Layout) Delete(ctx context.Context, repository string, subject artifact
 
 // discard removes the files of manifests and their blobs that no manifest in index.json names.
 func (l *Layout) discard(ctx context.Context, repository string, manifests []belonging) error {
-	dir, err := l.path(repository)
+	dir, unlock, err := l.lockIndex(ctx, repository)
 	if err != nil {
 		return err
-	}
-	unlock, err := lockFile(ctx, filepath.Join(dir, indexLock))
-	if err != nil {
-		return fmt.Errorf("lock layout %s: %w", dir, err)
 	}
 	defer unlock()
 	index, err := l.index(repository)

@@ -128,15 +128,24 @@ func setTag(index *ocispec.Index, entry ocispec.Descriptor, tag string) bool {
 	return true
 }
 
+// lockIndex waits until nobody else changes the index.json of a repository, whose directory it returns.
+func (l *Layout) lockIndex(ctx context.Context, repository string) (dir string, unlock func(), err error) {
+	dir, err = l.path(repository)
+	if err != nil {
+		return "", nil, err
+	}
+	unlock, err = lockFile(ctx, filepath.Join(dir, indexLock))
+	if err != nil {
+		return "", nil, fmt.Errorf("lock layout %s: %w", dir, err)
+	}
+	return dir, unlock, nil
+}
+
 // update changes index.json, as the only one who does.
 func (l *Layout) update(ctx context.Context, repository string, change func(*ocispec.Index) bool) error {
-	dir, err := l.path(repository)
+	dir, unlock, err := l.lockIndex(ctx, repository)
 	if err != nil {
 		return err
-	}
-	unlock, err := lockFile(ctx, filepath.Join(dir, indexLock))
-	if err != nil {
-		return fmt.Errorf("lock layout %s: %w", dir, err)
 	}
 	defer unlock()
 	index, err := l.index(repository)
