@@ -104,6 +104,26 @@ func (p *page) message(indent int, label, text string) {
 	}
 }
 
+// apps writes an entry for each app that shows something, the others as a number, and then the failures in full.
+func (p *page) apps(r *engine.Report, quiet func(engine.AppReport) bool, show func(engine.AppReport)) {
+	unchanged, stopped := 0, 0
+	for _, a := range r.Apps {
+		switch {
+		case a.Failure != nil && interrupted(a.Failure.Err):
+			stopped++
+		case a.Failure != nil:
+			p.failed(a)
+			p.warnings(a)
+		case quiet(a):
+			unchanged++
+		default:
+			show(a)
+		}
+	}
+	p.rest(unchanged, stopped)
+	p.failures(r)
+}
+
 // rest sums up the apps that have no entry.
 func (p *page) rest(unchanged, stopped int) {
 	if unchanged > 0 {

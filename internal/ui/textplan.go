@@ -12,22 +12,7 @@ import (
 // then the failures and one line of sums.
 func (p *page) plan(r *engine.Report) {
 	p.head(r)
-	unchanged, stopped := 0, 0
-	for _, a := range r.Apps {
-		switch {
-		case a.Failure != nil && interrupted(a.Failure.Err):
-			stopped++
-		case a.Failure != nil:
-			p.failed(a)
-			p.warnings(a)
-		case nothingToTell(a):
-			unchanged++
-		default:
-			p.planned(a)
-		}
-	}
-	p.rest(unchanged, stopped)
-	p.failures(r)
+	p.apps(r, nothingToTell, p.planned)
 	p.line(0, p.planSummary(r.Summary))
 }
 

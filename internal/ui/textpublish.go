@@ -11,22 +11,7 @@ import (
 // and one line of sums.
 func (p *page) publish(r *engine.Report) {
 	p.head(r)
-	unchanged, stopped := 0, 0
-	for _, a := range r.Apps {
-		switch {
-		case a.Failure != nil && interrupted(a.Failure.Err):
-			stopped++
-		case a.Failure != nil:
-			p.failed(a)
-			p.warnings(a)
-		case nothingDone(a):
-			unchanged++
-		default:
-			p.done(a)
-		}
-	}
-	p.rest(unchanged, stopped)
-	p.failures(r)
+	p.apps(r, nothingDone, p.done)
 	p.signers(r)
 	p.held(r)
 	p.line(0, p.publishSummary(r))
