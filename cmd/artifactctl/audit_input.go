@@ -72,7 +72,7 @@ func (s *session) renderAll(ctx context.Context) ([]manifest.File, error) {
 	group.SetLimit(cmp.Or(s.flags.concurrency, 8))
 	for i, app := range s.apps {
 		group.Go(func() error {
-			files, warnings, err := s.renderer().Render(ctx, app.Name)
+			files, warnings, err := s.engine.Renderer.Render(ctx, app.Name)
 			s.warn(warnings...)
 			if err != nil {
 				problems[i] = advise(fmt.Errorf("render %s: %w", app.Name, err), "artifactctl render %s tries this app alone", app.Name)

@@ -31,7 +31,7 @@ func (p *program) renderCommand() *cobra.Command {
 				if _, ok := s.requests[args[0]]; !ok {
 					return usagef("artifactctl check lists the apps", "publish.yaml has no app %q", args[0])
 				}
-				files, warnings, err := s.renderer().Render(ctx, args[0])
+				files, warnings, err := s.engine.Renderer.Render(ctx, args[0])
 				s.warn(warnings...)
 				if err != nil {
 					return err

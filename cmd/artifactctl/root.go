@@ -113,8 +113,11 @@ Exit codes: 0 done or nothing to do, 1 some app failed, 2 changes or findings (p
 	root.SetVersionTemplate("artifactctl {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(
-		p.initCommand(), p.checkCommand(), p.schemaCommand(), p.renderCommand(), p.planCommand(), p.publishCommand(),
-		p.verifyCommand(), p.statusCommand(), p.gateCommand(), p.promoteCommand(), p.pruneCommand(), p.generateCommand(), p.auditCommand(), p.reportCommand(), p.keygenCommand(), p.pluginsCommand(), p.cacheCommand(), p.configCommand(), p.versionCommand(), p.workerCommand(),
+		p.initCommand(), p.checkCommand(), p.schemaCommand(), p.keygenCommand(), p.configCommand(),
+		p.renderCommand(), p.gateCommand(), p.planCommand(), p.publishCommand(), p.reportCommand(),
+		p.verifyCommand(), p.statusCommand(), p.promoteCommand(), p.pruneCommand(),
+		p.generateCommand(), p.auditCommand(),
+		p.pluginsCommand(), p.cacheCommand(), p.versionCommand(), p.workerCommand(),
 	)
 	return root
 }

@@ -1,22 +1,50 @@
 package main
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/artifactctl/artifactctl/schema"
 )
 
+// namedSchema is a schema, and what it is called on the command line.
+type namedSchema struct {
+	name string
+	text func() []byte
+}
+
+// schemas lists all of them; the first one is printed when none is named.
+func schemas() []namedSchema {
+	return []namedSchema{
+		{"publish", schema.Publish},
+		{"report", schema.Report},
+		{"verification", schema.Verification},
+		{"status", schema.Status},
+		{"gates", schema.Gates},
+		{"promotion", schema.Promotion},
+		{"pruning", schema.Pruning},
+		{"generation", schema.Generation},
+		{"audit", schema.Audit},
+	}
+}
+
 func (p *program) schemaCommand() *cobra.Command {
+	var names []string
+	for _, s := range schemas() {
+		names = append(names, s.name)
+	}
 	return &cobra.Command{
-		Use: "schema [publish|report|verification|status|gates|promotion|pruning|generation|audit]", Short: "Print the JSON Schema of publish.yaml, or of what -o json prints",
+		Use: "schema [" + strings.Join(names, "|") + "]", Short: "Print the JSON Schema of publish.yaml, or of what -o json prints",
 		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: []string{"publish", "report", "verification", "status", "gates", "promotion", "pruning", "generation", "audit"},
+		ValidArgs: names,
 		RunE: func(_ *cobra.Command, args []string) error {
-			text := schema.Publish
+			chosen := 0
 			if len(args) == 1 {
-				text = map[string]func() []byte{"publish": schema.Publish, "report": schema.Report, "verification": schema.Verification, "status": schema.Status, "gates": schema.Gates, "promotion": schema.Promotion, "pruning": schema.Pruning, "generation": schema.Generation, "audit": schema.Audit}[args[0]]
+				chosen = slices.Index(names, args[0])
 			}
-			_, err := p.out.Write(text())
+			_, err := p.out.Write(schemas()[chosen].text())
 			return err
 		},
 	}

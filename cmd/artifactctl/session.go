@@ -228,8 +228,6 @@ func (r appRenderer) Render(ctx context.Context, app string) (artifact.Files, []
 	return result.Files, result.Warnings, err
 }
 
-func (s *session) renderer() engine.Renderer { return s.engine.Renderer }
-
 func (s *session) startRenderer() error {
 	self, err := os.Executable()
 	if err != nil {
