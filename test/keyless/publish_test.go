@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/artifactctl/artifactctl/test/keyless/stack"
+	"github.com/artifactctl/artifactctl/test/oracle"
 	"github.com/artifactctl/artifactctl/test/peers"
 )
 
@@ -57,7 +58,9 @@ func (c *cosign) accepts(t *testing.T, s *stack.Stack, refs []string) {
 	g.SetLimit(4)
 	for _, ref := range refs {
 		g.Go(func() error { return c.verify(t.Context(), ref, email, s.Issuer.URL) })
-		g.Go(func() error { return fluxVerify(t.Context(), ref, trusted, identity(s.Issuer.URL, email)) })
+		g.Go(func() error {
+			return oracle.FluxVerifyIdentity(t.Context(), ref, trusted, identity(s.Issuer.URL, email))
+		})
 	}
 	if err := g.Wait(); err != nil {
 		t.Error(err)
@@ -70,12 +73,12 @@ func refusals(t *testing.T, judge *cosign, s, other *stack.Stack, ref string) {
 	good := identity(s.Issuer.URL, email)
 	for name, err := range map[string]error{
 		"cosign, another subject":  judge.verify(t.Context(), ref, "eve@example.com", s.Issuer.URL),
-		"Flux, another subject":    fluxVerify(t.Context(), ref, s.TrustedRoot(t), identity(s.Issuer.URL, "eve@example.com")),
-		"Flux, another issuer":     fluxVerify(t.Context(), ref, s.TrustedRoot(t), identity(other.Issuer.URL, email)),
-		"Flux, another root":       fluxVerify(t.Context(), ref, other.TrustedRoot(t), good),
-		"Flux, two identities":     fluxVerify(t.Context(), ref, s.TrustedRoot(t), good, identity(other.Issuer.URL, email)),
-		"Flux, nobody is trusted":  fluxVerify(t.Context(), ref, s.TrustedRoot(t)),
-		"Flux, what nobody signed": fluxVerify(t.Context(), ref[:len(ref)-4]+"0000", s.TrustedRoot(t), good),
+		"Flux, another subject":    oracle.FluxVerifyIdentity(t.Context(), ref, s.TrustedRoot(t), identity(s.Issuer.URL, "eve@example.com")),
+		"Flux, another issuer":     oracle.FluxVerifyIdentity(t.Context(), ref, s.TrustedRoot(t), identity(other.Issuer.URL, email)),
+		"Flux, another root":       oracle.FluxVerifyIdentity(t.Context(), ref, other.TrustedRoot(t), good),
+		"Flux, two identities":     oracle.FluxVerifyIdentity(t.Context(), ref, s.TrustedRoot(t), good, identity(other.Issuer.URL, email)),
+		"Flux, nobody is trusted":  oracle.FluxVerifyIdentity(t.Context(), ref, s.TrustedRoot(t)),
+		"Flux, what nobody signed": oracle.FluxVerifyIdentity(t.Context(), ref[:len(ref)-4]+"0000", s.TrustedRoot(t), good),
 	} {
 		if err == nil {
 			t.Errorf("%s: it is accepted", name)

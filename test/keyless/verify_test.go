@@ -10,6 +10,7 @@ import (
 	cosignlib "github.com/sigstore/cosign/v3/pkg/cosign"
 
 	"github.com/artifactctl/artifactctl/test/keyless/stack"
+	"github.com/artifactctl/artifactctl/test/oracle"
 )
 
 // verifyAgrees asks artifactctl and the code of Flux about one artifact that the Sigstore s signed for email, under
@@ -50,7 +51,7 @@ func verifyAgrees(t *testing.T, f *fleet, r *registry, s, other *stack.Stack, re
 		if c.foreign {
 			root = foreign
 		}
-		flux := fluxVerify(t.Context(), ref, root, cosignlib.Identity{IssuerRegExp: c.issuer, SubjectRegExp: c.subject})
+		flux := oracle.FluxVerifyIdentity(t.Context(), ref, root, cosignlib.Identity{IssuerRegExp: c.issuer, SubjectRegExp: c.subject})
 		code, output := f.run(t, r, append([]string{"verify", "oci://" + ref, "--trusted-root", files[c.foreign]}, c.flags...)...)
 		if (flux == nil) != c.good || (code == 0) != c.good || !strings.Contains(output, c.says) {
 			t.Errorf("%s: Flux says %v, artifactctl exits with %d, want good: %t, and %q in\n%s", name, flux, code, c.good, c.says, output)
