@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/artifactctl/artifactctl/test/cluster"
@@ -15,12 +16,18 @@ import (
 	"github.com/artifactctl/artifactctl/test/peers"
 )
 
-// Every situation of the matrix, not only those that are marked for it: Flux accepts what the case says, `artifactctl
-// verify` answers what it says, and the two agree unless the case tells why not.
+// Every situation of the matrix, not only those that are marked for it, and the marked ones with a provenance and a bill
+// of materials, too: Flux accepts what the case says, `artifactctl verify` answers what it says, and the two agree unless
+// the case tells why not.
 func testMatrix(t *testing.T, w *world) {
 	cases, err := matrix.Cases()
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, c := range slices.Clone(cases) {
+		if c.Cluster {
+			cases = append(cases, c.WithAttestations()...)
+		}
 	}
 	for _, kind := range []string{peers.DistributionKind, peers.ReferrersKind} {
 		var here []matrix.Case

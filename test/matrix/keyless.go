@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"regexp"
@@ -79,6 +80,22 @@ func without(take func(*protobundle.VerificationMaterial)) func(*attesttest.Sign
 	}
 }
 
+// seals returns who states something as an identity that a policy trusts.
+func (s *sigstores) seals(p Policy) sealer {
+	by, who := s.own, subject
+	if bytes.Equal(p.TrustedRoot, s.otherRoot) {
+		by = s.other
+	}
+	if !regexp.MustCompile(p.Identity.SubjectRegExp).MatchString(who) {
+		who = "cd@example.com"
+	}
+	return func(statement []byte) ([]byte, error) {
+		b, err := by.Sign(signer.Request{PayloadType: signer.PayloadInToto, Payload: statement},
+			attesttest.SignOptions{Subject: who, Issuer: issuer, Log: by, Issued: time.Minute})
+		return b.Content, err
+	}
+}
+
 // identityCases are about who signed, and by what evidence.
 func identityCases(k *keys, s *sigstores) []Case {
 	right := exactly(s.ownRoot, issuer, subject)
@@ -89,7 +106,7 @@ func identityCases(k *keys, s *sigstores) []Case {
 	unlogged := func(o *attesttest.SignOptions) { o.Log = nil }
 	foreignLog := func(o *attesttest.SignOptions) { o.Log = s.other }
 	eve := func(o *attesttest.SignOptions) { o.Subject = "eve@example.com" }
-	return []Case{
+	cases := []Case{
 		{Name: "identity", Policy: right, Want: Signed, Cluster: true, steps: []step{certified(s.own)}},
 		{Name: "identity-wrong-subject", Policy: right, Want: Unsigned, Reason: "eve@example.com", Cluster: true, steps: []step{certified(s.own, eve)}},
 		{Name: "identity-wrong-issuer", Policy: right, Want: Unsigned, Reason: "https://evil.example.com", Cluster: true,
@@ -112,11 +129,17 @@ func identityCases(k *keys, s *sigstores) []Case {
 		{Name: "identity-stamped-too-late", Policy: right, Want: Unsigned, Reason: "not valid when",
 			steps:    []step{certified(s.own, func(o *attesttest.SignOptions) { o.Issued, o.Logged = 11*time.Minute, 90*time.Second })},
 			Stricter: "the timestamp is later than the certificate allows; Flux does not look at it where the log gives a time"},
-		{Name: "identity-signature-moved", Policy: right, Want: Unsigned, Reason: "of another artifact", steps: []step{certified(s.own), changed(true), attachKept()}},
+		{Name: "identity-signature-moved", Policy: right, Want: Unsigned, Reason: "of another artifact", stray: true, steps: []step{certified(s.own), changed(true), attachKept()}},
 		{Name: "key-for-identity", Policy: right, Want: Unsigned, Reason: "key", steps: []step{signed(k.right)}},
 		{Name: "identity-for-key", Policy: trust(k.right), Want: Unsigned, Reason: subject, steps: []step{certified(s.own)}},
 		{Name: "identity-and-legacy", Policy: right, Want: Signed, steps: []step{certified(s.own), legacy(k.right)}},
 		{Name: "legacy-for-identity", Policy: right, Want: Unsigned, Reason: "legacy", steps: []step{legacy(k.right)}},
 		{Name: "foreign-bundle-and-identity", Policy: right, Want: Signed, steps: []step{signed(k.foreign), certified(s.own)}},
 	}
+	for i, c := range cases {
+		if c.Policy.Identity != nil {
+			cases[i].Policy.seal = s.seals(c.Policy)
+		}
+	}
+	return cases
 }

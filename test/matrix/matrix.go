@@ -45,8 +45,15 @@ type Case struct {
 	// Kind is the only kind of registry in which the case makes sense; empty: any.
 	Kind string
 
+	// Attested tells that a provenance and a bill of materials by somebody trusted are to be seen beside it.
+	Attested bool
+
 	steps []step
 	fault *fault
+	// stray: what is attached first is in the end not listed beside what Tag names.
+	stray bool
+	// closed: nothing can be attached any more, as the registry takes no list with what is gone.
+	closed bool
 }
 
 // Policy is whom a verifier trusts: any of some keys, or an identity.
@@ -57,6 +64,9 @@ type Policy struct {
 	Identity *Identity
 	// TrustedRoot is trusted_root.json of the Secret that verify.trustedRootSecretRef names; with Identity only.
 	TrustedRoot []byte
+
+	// seal signs statements as one of those who are trusted.
+	seal sealer
 }
 
 // Identity is who has to have signed, both as Go's regular expressions: what Flux matches with. Exact texts are those for
@@ -139,7 +149,7 @@ func (c Case) Faults() []peers.Fault {
 	match := func(r *http.Request) bool {
 		path, ours := strings.CutPrefix(r.URL.Path, "/v2/matrix/"+c.Name+"/")
 		if c.fault.part == "referrers" {
-			return ours && (strings.HasPrefix(path, "referrers/") || strings.HasPrefix(path, "manifests/sha256-") && !strings.HasSuffix(path, ".sig"))
+			return ours && (strings.HasPrefix(path, "referrers/") || strings.HasPrefix(path, "manifests/sha256-") && !strings.HasSuffix(path, legacyTag))
 		}
 		return ours && strings.Contains(path, c.fault.part)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,7 +20,7 @@ import (
 )
 
 // What `artifactctl verify` says of each case is what it has to say, and what the code of Flux does with it: on both
-// kinds of registry, by tag and by digest.
+// kinds of registry, by tag and by digest. So it is with a provenance and a bill of materials beside what the case has.
 func TestVerifyAgreesWithFlux(t *testing.T) {
 	bin := peers.Product(t, false)
 	cases, err := matrix.Cases()
@@ -28,7 +29,7 @@ func TestVerifyAgreesWithFlux(t *testing.T) {
 	}
 	var group errgroup.Group
 	group.SetLimit(12) // most wait for a registry that does not answer
-	for _, c := range cases {
+	for _, c := range withAttestations(cases) {
 		for _, kind := range []string{peers.DistributionKind, peers.ReferrersKind} {
 			if c.Kind != "" && c.Kind != kind {
 				continue
@@ -40,6 +41,15 @@ func TestVerifyAgreesWithFlux(t *testing.T) {
 		}
 	}
 	_ = group.Wait()
+}
+
+// withAttestations returns all cases as they are, and then each with attestations.
+func withAttestations(cases []matrix.Case) []matrix.Case {
+	all := slices.Clone(cases)
+	for _, c := range cases {
+		all = append(all, c.WithAttestations()...)
+	}
+	return all
 }
 
 func agree(t *testing.T, bin string, c matrix.Case, kind string) {
@@ -66,19 +76,26 @@ func TestCases(t *testing.T) {
 		t.Fatal(err)
 	}
 	names, cluster, stricter := map[string]bool{}, 0, 0
-	for _, c := range cases {
+	for _, c := range withAttestations(cases) {
 		if names[c.Name] {
 			t.Errorf("two cases are called %s", c.Name)
 		}
 		names[c.Name] = true
+		if (c.Reason == "") != (c.Want == matrix.Signed || c.Want == matrix.Missing) {
+			t.Errorf("%s: a refusal, and nothing else, has a reason", c.Name)
+		}
+	}
+	for _, c := range cases {
 		if c.Cluster {
 			cluster++
 		}
 		if c.Stricter != "" {
 			stricter++
 		}
-		if (c.Reason == "") != (c.Want == matrix.Signed || c.Want == matrix.Missing) {
-			t.Errorf("%s: a refusal, and nothing else, has a reason", c.Name)
+		for _, with := range c.WithAttestations() {
+			if c.Want == matrix.Signed && with.Want != matrix.Signed {
+				t.Errorf("%s is not signed, although %s is", with.Name, c.Name)
+			}
 		}
 	}
 	if len(cases) < 40 || cluster < 15 || stricter > 5 {
@@ -124,15 +141,18 @@ type verdict struct {
 			Digest, Format, SignedBy, Problem, Reason string
 			Trusted                                   bool
 		}
-		Attestations []struct {
-			Digest, PredicateType, SignedBy string
-			Trusted                         bool
-		}
-		Failure *struct{ Hints []string }
+		Attestations []described
+		Failure      *struct{ Hints []string }
 	}
 
 	code int
 	text string
+}
+
+// described is an attestation.
+type described struct {
+	Digest, PredicateType, SignedBy string
+	Trusted                         bool
 }
 
 // verify runs `artifactctl verify` on a reference in a directory without a publish.yaml.
@@ -198,6 +218,11 @@ func checkVerdict(t *testing.T, c matrix.Case, v verdict) {
 	for _, s := range app.Attestations {
 		if !strings.HasPrefix(s.Digest, "sha256:") || s.PredicateType == "" || s.Trusted != (s.SignedBy != "") {
 			t.Errorf("an attestation is not described: %+v", s)
+		}
+	}
+	for _, kind := range []string{"https://slsa.dev/provenance/v1", "https://cyclonedx.org/bom"} {
+		if c.Attested && !slices.ContainsFunc(app.Attestations, func(a described) bool { return a.Trusted && a.PredicateType == kind }) {
+			t.Errorf("%s is not among the attestations: %+v", kind, app.Attestations)
 		}
 	}
 }

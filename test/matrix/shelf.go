@@ -158,6 +158,9 @@ func (s shelf) bundle(ctx context.Context, subject v1.Descriptor, content []byte
 	return err
 }
 
+// legacyTag ends the tags of signatures of cosign's older format.
+const legacyTag = ".sig"
+
 // old is a signature of cosign's older format.
 type old struct{ payload, signature []byte }
 
@@ -184,7 +187,7 @@ func (s shelf) legacy(ctx context.Context, subject v1.Descriptor, signatures ...
 	if err != nil {
 		return err
 	}
-	return s.name(ctx, fallbackTag(subject)+".sig", raw{text, m.MediaType})
+	return s.name(ctx, fallbackTag(subject)+legacyTag, raw{text, m.MediaType})
 }
 
 // fallbackTag lists referrers where the registry does not.
