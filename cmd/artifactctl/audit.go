@@ -156,7 +156,7 @@ func readBaseline(f auditFlags) (*audit.Baseline, error) {
 func (s *session) extendBaseline(f auditFlags, r *audit.Report) error {
 	before, err := os.ReadFile(f.baseline)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return usagef("", "flag --baseline: %w", err)
+		return usagef("name a file that can be read and written", "flag --baseline: %w", err)
 	}
 	added, text, err := audit.ExtendBaseline(before, r, f.reason)
 	if err != nil {

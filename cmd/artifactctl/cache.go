@@ -119,7 +119,7 @@ func (p *program) cachePruneCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
-				return usagef("", "flag --max-mib cannot be negative")
+				return usagef("0 removes everything that can be removed", "flag --max-mib cannot be negative")
 			}
 			return p.prune(cmd.Context(), limit<<20)
 		},
@@ -163,7 +163,7 @@ func (p *program) withPart(part string, work func(*cache.Cache) error) error {
 	}
 	c, err := cache.Open(dir, cache.Options{Key: []byte(p.getenv(cacheKeyVariable))})
 	if err != nil {
-		return usagef("", "open the cache: %w", err)
+		return usagef("name a directory that can be written with --cache-dir", "open the cache: %w", err)
 	}
 	defer func() { _ = c.Close() }() // nothing was stored
 	return work(c)

@@ -77,7 +77,7 @@ func (p *program) readKey(name string) ([]byte, error) {
 	if variable, ok := strings.CutPrefix(name, "env://"); ok {
 		text, found := p.lookup(variable)
 		if !found {
-			return nil, usagef("", "flag --key: the variable %s is not set", variable)
+			return nil, usagef("set it to the public key in PEM, or name a file", "flag --key: the variable %s is not set", variable)
 		}
 		return []byte(text), nil
 	}
@@ -86,7 +86,7 @@ func (p *program) readKey(name string) ([]byte, error) {
 	}
 	text, err := os.ReadFile(name)
 	if err != nil {
-		return nil, usagef("", "flag --key: %w", err)
+		return nil, usagef("name a file with a public key in PEM, as cosign.pub", "flag --key: %w", err)
 	}
 	return text, nil
 }
@@ -111,7 +111,7 @@ func (p *program) identityPolicy(ctx context.Context, f policyFlags) (*attest.Po
 	}
 	policy, err := attest.IdentityPolicy(o)
 	if err != nil {
-		return nil, usagef("", "flags --certificate-… and --trusted-root: %w", err)
+		return nil, usagef("expressions are those of Go and Flux (RE2); a trusted root is the JSON that `cosign trusted-root create` writes", "flags --certificate-… and --trusted-root: %w", err)
 	}
 	return &policy, nil
 }

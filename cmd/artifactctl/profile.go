@@ -29,11 +29,11 @@ func (p *program) profileFlag(cmd *cobra.Command) {
 func (p *program) profiled(dir string, work func() error) error {
 	cpu, heap := filepath.Join(dir, "cpu.pprof"), filepath.Join(dir, "heap.pprof")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return usagef("", "flag --profile: %w", err)
+		return usagef("name a directory that can be written", "flag --profile: %w", err)
 	}
 	file, err := os.Create(cpu)
 	if err != nil {
-		return usagef("", "flag --profile: %w", err)
+		return usagef("name a directory that can be written", "flag --profile: %w", err)
 	}
 	if err := pprof.StartCPUProfile(file); err != nil {
 		return errors.Join(fmt.Errorf("flag --profile: %w", err), file.Close())

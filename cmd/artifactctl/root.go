@@ -83,7 +83,7 @@ func run(ctx context.Context, args []string, s stdio) int {
 	root.SetErr(s.err)
 	err := root.ExecuteContext(ctx)
 	if err != nil && !p.began {
-		err = &usageError{err: err, hint: "artifactctl --help lists commands and flags"}
+		err = &usageError{err: advise(err, "artifactctl --help lists commands and flags")}
 	}
 	return exit(ctx, p.err, err)
 }
@@ -176,7 +176,7 @@ func (p *program) checkFlags(cmd *cobra.Command) error {
 		}
 	}
 	if p.flags.concurrency < 0 || p.flags.timeout < 0 || p.flags.renderTimeout < 0 {
-		return usagef("", "flags --concurrency, --timeout and --render-timeout cannot be negative")
+		return usagef("leave them out, or write them as 4 and 30s", "flags --concurrency, --timeout and --render-timeout cannot be negative")
 	}
 	return nil
 }

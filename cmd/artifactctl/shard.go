@@ -163,7 +163,7 @@ func readCosts(path string) (func(app string) int64, error) {
 func readReport(path string) (ui.Envelope, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return ui.Envelope{}, usagef("", "read a report: %w", err)
+		return ui.Envelope{}, usagef("name files that publish -o json wrote", "read a report: %w", err)
 	}
 	defer func() { _ = file.Close() }()
 	report, err := ui.ReadReport(file)

@@ -25,7 +25,7 @@ func (s *session) limitSince(ctx context.Context, rev string) error {
 	}
 	changed, ok, err := source.History{Dir: s.cfg.Dir, Environ: s.environ}.Changed(ctx, rev)
 	if err != nil {
-		return usagef("", "flag --since: %w", err)
+		return usagef("name a commit, a branch or a tag that git knows here", "flag --since: %w", err)
 	}
 	if !ok {
 		s.warn(fmt.Sprintf("flag --since: this clone does not tell what changed since %q: all apps are looked at", rev))
