@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,8 +38,19 @@ func findingsFiles(values []string) ([]findingsFile, error) {
 
 // checkFindings refuses values of --findings before anything is done.
 func (s *session) checkFindings(values []string) error {
-	_, err := findingsFiles(values)
-	return err
+	files, err := findingsFiles(values)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if info, err := os.Stat(filepath.Dir(f.path)); err != nil || !info.IsDir() {
+			return usagef("make it first, or name another file", "flag --findings: there is no directory %s", filepath.Dir(f.path))
+		}
+		if info, err := os.Stat(f.path); err == nil && info.IsDir() {
+			return usagef("name a file in it", "flag --findings: %s is a directory", f.path)
+		}
+	}
+	return nil
 }
 
 // writeFindings writes what gates said where --findings wants it. Without gates nothing was found.
@@ -53,7 +65,7 @@ func (s *session) writeFindings(r *finding.Report, values []string) error {
 			err = os.WriteFile(f.path, content, 0o644)
 		}
 		if err != nil {
-			return fmt.Errorf("write findings: %w", err)
+			return advise(fmt.Errorf("write findings: %w", err), "nothing else is missing: the result is complete without this file")
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -56,10 +57,7 @@ func (p *program) plan(ctx context.Context, f planFlags) error {
 		return err
 	}
 	adviseFailures(&plan.Report)
-	if err := s.writeFindings(plan.Gates, f.findings); err != nil {
-		return err
-	}
-	if printErr := s.ui.Plan(&plan.Report, s.outputOptions()); printErr != nil {
+	if printErr := errors.Join(s.writeFindings(plan.Gates, f.findings), s.ui.Plan(&plan.Report, s.outputOptions())); printErr != nil {
 		return printErr
 	}
 	s.summarizeForCI(ui.KindPlan, &plan.Report)

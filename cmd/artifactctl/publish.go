@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -91,13 +92,10 @@ func (s *session) publish(ctx context.Context, shard *ui.Shard, findings []strin
 	if report == nil {
 		return err
 	}
-	if err := s.writeFindings(plan.Gates, findings); err != nil {
-		return err
-	}
 	adviseFailures(report)
 	options := s.outputOptions()
 	options.Shard = shard
-	if printErr := s.ui.Publish(report, options); printErr != nil {
+	if printErr := errors.Join(s.writeFindings(plan.Gates, findings), s.ui.Publish(report, options)); printErr != nil {
 		return printErr
 	}
 	s.summarizeForCI(ui.KindPublish, report)
