@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -39,7 +40,8 @@ func (s *session) auditedFiles(ctx context.Context, paths []string) ([]manifest.
 		if len(text) > maxStdin {
 			return nil, usagef("export one kind or namespace at a time", "standard input has more than %d MiB", maxStdin>>20)
 		}
-		return []manifest.File{{Path: stdinName, Content: text}}, nil
+		files := []manifest.File{{Path: stdinName, Content: text}}
+		return files, checkExport(files)
 	}
 	var all []manifest.File
 	seen := map[string]bool{}
@@ -63,6 +65,22 @@ func (s *session) auditedFiles(ctx context.Context, paths []string) ([]manifest.
 		}
 	}
 	return all, nil
+}
+
+// checkExport refuses what cannot be the export of a cluster. What wrote it has failed, and nothing found in nothing would
+// look like a good cluster. Documents that name an API of Flux are findings of the audit.
+func checkExport(files []manifest.File) error {
+	const hint = "pipe what kubectl get … -A -o yaml prints, and have the shell stop when kubectl fails (set -o pipefail)"
+	_, problems := manifest.Read(files)
+	for _, p := range problems {
+		if !p.Flux {
+			return usagef(hint, "%s:%d: standard input cannot be read: %s", p.File, p.Line, p.Message)
+		}
+	}
+	if len(bytes.TrimSpace(files[0].Content)) == 0 {
+		return usagef(hint, "standard input is empty")
+	}
+	return nil
 }
 
 // renderAll renders the session's apps. Each file is named by where its app is, as seen from the working directory.
