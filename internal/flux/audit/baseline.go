@@ -2,10 +2,12 @@ package audit
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 
@@ -44,14 +46,14 @@ func ReadBaseline(file string, content []byte) (*Baseline, error) {
 	d := yaml.NewDecoder(bytes.NewReader(content))
 	d.KnownFields(true)
 	if err := d.Decode(&b); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, notBaseline(file, err)
 	}
 	if b.Version != "v1" {
 		return nil, fmt.Errorf("%s: version %q: want v1", file, b.Version)
 	}
 	var lines struct{ Exceptions []yaml.Node }
 	if err := yaml.Unmarshal(content, &lines); err != nil {
-		return nil, fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, notBaseline(file, err)
 	}
 	var problems []error
 	for i := range b.Exceptions {
@@ -62,6 +64,37 @@ func ReadBaseline(file string, content []byte) (*Baseline, error) {
 		}
 	}
 	return &b, errors.Join(problems...)
+}
+
+// What the decoder says of a value of the wrong kind and of a field that there is not.
+var (
+	wrongKind  = regexp.MustCompile("^cannot unmarshal !!([a-z]+)(?: `.*`)? into ")
+	wrongField = regexp.MustCompile(`^field (\S+) not found in type `)
+	atLine     = regexp.MustCompile(`^line (\d+): `)
+)
+
+// notBaseline says in terms of the file why it cannot be read.
+func notBaseline(file string, err error) error {
+	messages := []string{strings.TrimPrefix(err.Error(), "yaml: ")}
+	var typed *yaml.TypeError
+	if errors.As(err, &typed) {
+		messages = typed.Errors
+	}
+	var problems []error
+	for _, m := range messages {
+		at := file
+		if line := atLine.FindStringSubmatch(m); line != nil {
+			at, m = file+":"+line[1], strings.TrimPrefix(m, line[0])
+		}
+		if kind := wrongKind.FindStringSubmatch(m); kind != nil {
+			names := map[string]string{"seq": "a list", "map": "a map", "str": "text", "int": "a number", "float": "a number", "bool": "true or false"}
+			m = "it cannot be " + cmp.Or(names[kind[1]], kind[1]) + " there"
+		} else if field := wrongField.FindStringSubmatch(m); field != nil {
+			m = "there is no field " + field[1]
+		}
+		problems = append(problems, fmt.Errorf("%s: %s", at, m))
+	}
+	return errors.Join(problems...)
 }
 
 func (e Exception) check() error {

@@ -119,8 +119,10 @@ func TestBadBaselines(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want string }{
 		"empty":      {"", "want v1"},
 		"version":    {"version: v2\n", "want v1"},
-		"no YAML":    {"version: [", "baseline.yaml: line 1"},
-		"unknown":    {head + "- {rule: unverified-git, object: a, reason: b, who: me}\n", "who"},
+		"no YAML":    {"version: [", "baseline.yaml:1: "},
+		"unknown":    {head + "- {rule: unverified-git, object: a, reason: b, who: me}\n", "baseline.yaml:3: there is no field who"},
+		"no list":    {"version: v1\nexceptions: 3\n", "baseline.yaml:2: it cannot be a number there"},
+		"no text":    {head + "- {rule: [a], object: a, reason: b}\n", "baseline.yaml:3: it cannot be a list there"},
 		"rule":       {head + "- {rule: nope, object: a, reason: b}\n", `baseline.yaml:3: there is no rule "nope"`},
 		"no reason":  {head + "- {rule: unverified-git, object: a}\n", "needs a reason"},
 		"no object":  {head + "- {rule: unverified-git, reason: b}\n", "needs an object"},
