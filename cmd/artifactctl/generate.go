@@ -83,7 +83,7 @@ func (p *program) sourceFlagsOfFlux(cmd *cobra.Command, f *fluxFlags) {
 // applyFlagsOfFlux adds the flags of what is applied.
 func (p *program) applyFlagsOfFlux(cmd *cobra.Command, f *fluxFlags) {
 	c := cmd.Flags()
-	c.StringVar(&f.bootstrap, "bootstrap", "flux-system", "app that configures the cluster itself; its objects are called flux-system")
+	c.StringVar(&f.bootstrap, "bootstrap", usualBootstrap, "app that configures the cluster itself; its objects are called flux-system")
 	c.StringArrayVar(&f.paths, "path", nil, "[APP=]PATH inside the artifact to apply; default ./")
 	c.StringArrayVar(&f.targetNamespaces, "target-namespace", nil, "[APP=]NAMESPACE of all objects of the app")
 	c.StringArrayVar(&f.dependsOn, "depends-on", nil, "[APP=]NAME of an app, or of another Kustomization, that has to be ready first")
@@ -142,7 +142,7 @@ func (s *session) fluxFiles(ctx context.Context, f fluxFlags) ([]generate.File, 
 	}
 	files, err := generate.Flux(apps, options)
 	if err != nil {
-		return nil, usagef("names of apps come from publish.yaml, everything else from the flags of this command", "%s: %w", s.cfg.File, err)
+		return nil, usagef("names of apps come from publish.yaml, everything else from the flags of this command", "generate flux: %w", err)
 	}
 	return files, nil
 }

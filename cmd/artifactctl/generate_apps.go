@@ -13,11 +13,17 @@ import (
 	"github.com/artifactctl/artifactctl/internal/flux/generate"
 )
 
+// usualBootstrap is what the app that configures the cluster is called where flux made it. A fleet need not have one.
+const usualBootstrap = "flux-system"
+
 // fluxApps are the session's apps as a cluster sees them, in their order.
 func (s *session) fluxApps(f fluxFlags) ([]generate.App, error) {
 	if dir, ok := s.cfg.Registry.Layout(); ok {
 		return nil, usagef("name the registry that the cluster reads with --env, or with --registry oci://…",
 			"%s: registry.url: Flux cannot read the directory %s", s.cfg.File, dir)
+	}
+	if f.bootstrap != usualBootstrap && f.bootstrap != "" && !slices.ContainsFunc(s.cfg.Fleet, func(a config.App) bool { return a.Name == f.bootstrap }) {
+		return nil, usagef("artifactctl check lists the apps", "flag --bootstrap: no app is called %q", f.bootstrap)
 	}
 	host, prefix := s.cfg.Registry.Host()
 	var apps []generate.App

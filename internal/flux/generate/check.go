@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/Masterminds/semver/v3"
 )
 
 var (
@@ -125,6 +127,9 @@ func checkApp(a App, add report) {
 	}
 	if a.Ref.Tag != "" && !tagName.MatchString(a.Ref.Tag) {
 		add("app %s: %q is not a tag", a.Name, a.Ref.Tag)
+	}
+	if _, err := semver.NewConstraint(a.Ref.Semver); a.Ref.Semver != "" && err != nil {
+		add("app %s: %q is not a range of versions", a.Name, a.Ref.Semver)
 	}
 	if a.Ref.Digest != "" && !digestName.MatchString(a.Ref.Digest) {
 		add("app %s: %q is not a sha256 digest", a.Name, a.Ref.Digest)

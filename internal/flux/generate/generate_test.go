@@ -195,6 +195,7 @@ func TestRefusals(t *testing.T) {
 		"a directory":         {func(a *[]generate.App, _ *generate.Options) { (*a)[0].Repository = "web" }, "is not a repository"},
 		"no ref":              {func(a *[]generate.App, _ *generate.Options) { (*a)[0].Ref = generate.Ref{} }, "needs a tag"},
 		"bad tag":             {func(a *[]generate.App, _ *generate.Options) { (*a)[0].Ref.Tag = "a b" }, "is not a tag"},
+		"bad range":           {func(a *[]generate.App, _ *generate.Options) { (*a)[0].Ref = generate.Ref{Semver: ">=one"} }, "is not a range"},
 		"bad digest":          {func(a *[]generate.App, _ *generate.Options) { (*a)[0].Ref.Digest = "sha256:1" }, "is not a sha256 digest"},
 		"path leads out":      {func(a *[]generate.App, _ *generate.Options) { (*a)[0].Path = "./../x" }, "leads out"},
 		"provider":            {func(_ *[]generate.App, o *generate.Options) { o.Provider = "ibm" }, "provider"},
