@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -55,6 +56,7 @@ func (s *session) useGates() error {
 		}
 	}
 	s.engine.Gates = g
+	s.warn(doubtsOfGates(s.cfg)...)
 	return nil
 }
 
@@ -78,6 +80,37 @@ func gatesOf(cfg *config.Config) ([]gate.Gate, error) {
 		return nil, &config.Invalid{Problems: wrong}
 	}
 	return list, nil
+}
+
+// doubtsOfGates are the paths of gates that are not there: a gate whose policy has another name than inputs says would be
+// remembered as if that policy never changed, and without its schemas no kind is known.
+func doubtsOfGates(cfg *config.Config) []string {
+	var out []string
+	missing := func(name, field string, i, j int) {
+		if _, err := os.Stat(cfg.Abs(name)); errors.Is(err, fs.ErrNotExist) {
+			at := fmt.Sprintf("gates[%d].%s[%d]", i, field, j)
+			o := cfg.Where(at)
+			out = append(out, config.Problem{File: o.File, Line: o.Line, Column: o.Column, Path: at, Message: "there is no " + name}.String())
+		}
+	}
+	for i, g := range cfg.Gates {
+		for j, name := range g.Inputs {
+			missing(name, "inputs", i, j)
+		}
+		if g.Kubeconform == nil {
+			continue
+		}
+		for j, name := range g.Kubeconform.Schemas {
+			if name == "default" || strings.Contains(name, "://") {
+				continue
+			}
+			if fixed, _, template := strings.Cut(name, "{{"); template {
+				name = path.Dir(fixed + "x")
+			}
+			missing(name, "kubeconform.schemas", i, j)
+		}
+	}
+	return out
 }
 
 func gateProblem(cfg *config.Config, i int, c config.Gate, err error) config.Problem {

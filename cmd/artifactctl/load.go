@@ -66,6 +66,7 @@ func (p *program) doubts(cfg *config.Config) []string {
 	for _, w := range cfg.Warnings {
 		out = append(out, w.String())
 	}
+	out = append(out, doubtsOfGates(cfg)...)
 	if cfg.Signer == "" {
 		return append(out, fmt.Sprintf("%s: signer: none is chosen, so nothing can be published", cfg.File))
 	}

@@ -132,7 +132,7 @@ func (c *conformCheck) object(ctx context.Context, o object) {
 		c.judge(o, schema)
 	case !c.IgnoreMissingSchemas:
 		c.find(o, []string{"kind"}, ruleMissingSchema, fmt.Sprintf("there is no schema for %s %s", o.apiVersion, o.kind))
-		c.findings[len(c.findings)-1].Hint = "name a place that has it, or ignore the kind"
+		c.findings[len(c.findings)-1].Hint = "name a place that has it in schemas, or the kind in ignoreKinds"
 	}
 }
 

@@ -108,13 +108,13 @@ func TestConform(t *testing.T) {
 				"web/manifests.yaml:8: error: X: the document has no usable apiVersion (kubeconform: object)\n"},
 		{name: "no schema", manifests: configMap + "---\napiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w}\n",
 			want: "web/manifests.yaml:10: error: Widget/w: there is no schema for example.com/v1 Widget (kubeconform: missing-schema)\n" +
-				"  hint: name a place that has it, or ignore the kind\n"},
+				"  hint: name a place that has it in schemas, or the kind in ignoreKinds\n"},
 		{name: "no schema, ignored", manifests: "apiVersion: example.com/v1\nkind: Widget\n", change: func(k *Kubeconform) { k.IgnoreMissingSchemas = true }},
 		{name: "ignored kind", manifests: "apiVersion: example.com/v1\nkind: Widget\n", change: func(k *Kubeconform) { k.IgnoreKinds = []string{"Widget"} }},
 		{name: "ignored kind of a version", manifests: "apiVersion: e.com/v1\nkind: Widget\n---\napiVersion: e.com/v2\nkind: Widget\n",
 			change: func(k *Kubeconform) { k.IgnoreKinds = []string{"e.com/v1/Widget"} },
 			want: "web/manifests.yaml:5: error: Widget: there is no schema for e.com/v2 Widget (kubeconform: missing-schema)\n" +
-				"  hint: name a place that has it, or ignore the kind\n"},
+				"  hint: name a place that has it in schemas, or the kind in ignoreKinds\n"},
 		{name: "rejected kind", manifests: "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n", change: func(k *Kubeconform) { k.RejectKinds = []string{"v1/Secret"} },
 			want: "web/manifests.yaml:2: error: Secret/s: the kind Secret is not allowed (kubeconform: rejected-kind)\n"},
 		{name: "secret values are not shown", manifests: "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n  a: HUNTER2\n",
@@ -129,7 +129,7 @@ func TestConform(t *testing.T) {
 			want: "web/manifests.yaml:3: error: the document has no usable kind (kubeconform: object)\n"},
 		{name: "object behind the end of a document", manifests: configMap + "...\nkind: Widget\napiVersion: v1\n",
 			want: "web/manifests.yaml:9: error: Widget: there is no schema for v1 Widget (kubeconform: missing-schema)\n" +
-				"  hint: name a place that has it, or ignore the kind\n"},
+				"  hint: name a place that has it in schemas, or the kind in ignoreKinds\n"},
 		{name: "a schema that is none", manifests: "apiVersion: v1\nkind: Words\n---\napiVersion: v1\nkind: Words\n",
 			want: "web: error: schema SCHEMAS/v1.34.1-standalone-strict/words-v1.json: not a JSON object (kubeconform: broken)\n"},
 		{name: "a schema that cannot be used, in spite of missing ones being ignored", manifests: "apiVersion: v1\nkind: Broken\n",

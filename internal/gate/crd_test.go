@@ -52,7 +52,7 @@ func TestFleetDefinitions(t *testing.T) {
 		{"known field of a free object", widget("size: 2, free: {a: 1}"), "spec.free.a: got number, want string (kubeconform: type)\n"},
 		{"not among the values", widget("size: 2, maybe: c"), "spec.maybe: value must be one of 'a', 'b', <nil> (kubeconform: enum)\n"},
 		{"not served", strings.Replace(widget("size: 2"), "/v1", "/v1alpha1", 1),
-			"there is no schema for example.com/v1alpha1 Widget (kubeconform: missing-schema)\n  hint: name a place that has it, or ignore the kind\n"},
+			"there is no schema for example.com/v1alpha1 Widget (kubeconform: missing-schema)\n  hint: name a place that has it in schemas, or the kind in ignoreKinds\n"},
 	}
 	gate := conformGate(func(k *Kubeconform) { k.FleetCRDs, k.IgnoreKinds = true, []string{crdKind} })
 	gate.Apps = []string{"web"}
