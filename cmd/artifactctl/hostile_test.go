@@ -183,7 +183,7 @@ func TestHostileInput(t *testing.T) {
 	total := 0
 	for group, cases := range map[string]map[string]hostileCase{
 		"file": hostileFiles(), "key": hostileKeys(), "plugin": hostilePlugins(), "registry": hostileRegistries(),
-		"kustomization": hostileKustomizations(), "source": hostileSources(),
+		"kustomization": hostileKustomizations(), "source": hostileSources(), "command": hostileCommands(),
 	} {
 		total += len(cases)
 		for name, c := range cases {
