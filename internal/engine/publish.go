@@ -26,6 +26,7 @@ import (
 //  7. A plan cannot write: it is handed a registry that refuses writes.
 //  8. One app's failure never hides or stops another's. In a release, tags move only when every app is pushed, signed
 //     and checked.
+//  9. Where there are gates, only the content digest that passed them is pushed under an app's name.
 
 // Publish does what the plan says. A failure of one app is in its report, and the error is for what concerns the whole
 // run: a source that must not be published, a context that is done.
