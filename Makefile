@@ -6,7 +6,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 ORACLES := test test/flux test/transit test/kms test/keyless
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build demo test test-product test-oracles flux lint generate bench conformance clean
+.PHONY: build demo test test-product test-oracles flux lint generate bench conformance clean help
 
 build: ## artifactctl and every signer-* into bin/
 	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/... ./plugins/signer-...
@@ -43,5 +43,8 @@ bench: ## against a real registry on loopback; prints markdown
 conformance: ## sigstore's own vectors through our verifier; DIR is a checkout of sigstore/sigstore-conformance
 	SIGSTORE_CONFORMANCE=$(abspath $(DIR)) $(GO) test -count=1 -v -run TestConformance ./internal/attest
 
-clean:
+clean: ## remove what build and the examples leave
 	rm -rf $(BIN) out
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
