@@ -30,20 +30,23 @@ git commit -q -m 'the fleet'
 say '2. Is publish.yaml good?'
 artifactctl check
 
-say '3. What would be published?'
+say '3. Do the gates let what it renders to pass?'
+artifactctl gate
+
+say '4. What would be published?'
 artifactctl plan --no-diff
 
-say '4. Publish: push by digest, sign, check, attach, and then the tags'
+say '5. Publish: push by digest, sign, check, attach, attest, and then the tags'
 artifactctl publish
 
-say '5. Verify what the tags name'
+say '6. Verify what the tags name'
 artifactctl verify
 
-say '6. A second run has nothing to do'
+say '7. A second run has nothing to do'
 artifactctl publish
 artifactctl plan --exit-code > /dev/null && echo 'plan --exit-code: 0, nothing to do'
 
-say '7. Change one app: only it is published'
+say '8. Change one app: only it is published'
 sed -i.bak 's/count: .*/count: 5/' apps/podinfo/overlays/production/kustomization.yaml && rm -f apps/podinfo/overlays/production/*.bak
 git commit -q -am 'more replicas'
 artifactctl plan
