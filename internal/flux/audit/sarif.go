@@ -115,7 +115,7 @@ func (r *Report) SARIF(version string) SARIF {
 		results = append(results, one)
 	}
 	return SARIF{
-		Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0",
+		Schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json", Version: "2.1.0",
 		Runs: []SARIFRun{{Tool: SARIFTool{SARIFDriver{Name: "artifactctl", Version: version, Rules: rules}}, ColumnKind: "unicodeCodePoints", Results: results}},
 	}
 }
