@@ -1,8 +1,10 @@
 package registry
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -181,5 +183,60 @@ func TestSomeBundlesCannotBeRead(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestDeadEntry: a registry that refuses a list which names what is gone gets one without it. What is there stays, and
+// what cannot be looked at is not taken for gone.
+func TestDeadEntry(t *testing.T) {
+	f, server := newFake(t, false)
+	r := dial(t, server)
+	a := build(t, "a")
+	subject := a.Manifest.Descriptor
+	if err := errors.Join(r.Push(t.Context(), "app", a), r.Attach(t.Context(), "app", subject, bundle("stays")), r.Attach(t.Context(), "app", subject, bundle("goes"))); err != nil {
+		t.Fatal(err)
+	}
+	listed, err := r.Signatures(t.Context(), "app", subject)
+	if err != nil || len(listed) != 2 {
+		t.Fatal(listed, err)
+	}
+	gone := listed[1].Digest
+	if string(listed[1].Content) != string(bundle("goes").Content) {
+		gone = listed[0].Digest
+	}
+	f.mu.Lock()
+	delete(f.manifests, key("org/app", gone))
+	f.mu.Unlock()
+	broken := true
+	f.Before(func(w http.ResponseWriter, q *http.Request) bool {
+		at := place(q)
+		if broken && q.Method == http.MethodGet && at.ref == gone {
+			refuse(w, http.StatusForbidden, "DENIED", "no")
+			return true
+		}
+		if q.Method != http.MethodPut || at.ref != fallbackTag(subject.Digest) {
+			return false
+		}
+		body, err := io.ReadAll(q.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		q.Body = io.NopCloser(bytes.NewReader(body))
+		if strings.Contains(string(body), gone) {
+			refuse(w, http.StatusBadRequest, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry")
+			return true
+		}
+		return false
+	})
+	if err := r.Attach(t.Context(), "app", subject, bundle("new")); err == nil || !strings.Contains(err.Error(), "look which referrers are gone") {
+		t.Errorf("an entry that cannot be looked at: %v", err)
+	}
+	broken = false
+	if err := r.Attach(t.Context(), "app", subject, bundle("new")); err != nil {
+		t.Fatal(err)
+	}
+	after, err := dial(t, server).Signatures(t.Context(), "app", subject)
+	if err != nil || len(after) != 2 || slices.ContainsFunc(after, func(s artifact.Signature) bool { return s.Digest == gone }) {
+		t.Errorf("%v, %v", plain(after), err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -162,11 +163,42 @@ func (r *Remote) link(ctx context.Context, repository string, subject, referrer 
 			}
 		}
 		index.Manifests = append(index.Manifests, referrer)
-		if err := r.putIndex(ctx, repository, index, fallbackTag(subject.Digest)); err != nil {
+		if err := r.putList(ctx, repository, index, fallbackTag(subject.Digest)); err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("%s/%s:%s: other writers keep replacing the list of referrers", r.host, repository, fallbackTag(subject.Digest))
+}
+
+// putList writes a fallback index. Some registries refuse one that names what is gone, which the index then does for as long
+// as nobody writes it: such entries, of no use to anybody, are left out.
+func (r *Remote) putList(ctx context.Context, repository string, index ocispec.Index, tag string) error {
+	err := r.putIndex(ctx, repository, index, tag)
+	if !namesWhatIsGone(err) {
+		return err
+	}
+	var there []ocispec.Descriptor
+	for _, d := range index.Manifests {
+		_, _, lookErr := r.manifest(ctx, repository, d.Digest.String(), d.MediaType)
+		switch {
+		case lookErr == nil:
+			there = append(there, d)
+		case !errors.Is(lookErr, artifact.ErrNotFound):
+			return fmt.Errorf("look which referrers are gone: %w", lookErr)
+		}
+	}
+	if len(there) == len(index.Manifests) {
+		return err
+	}
+	index.Manifests = there
+	return r.putIndex(ctx, repository, index, tag)
+}
+
+// namesWhatIsGone reports the refusal of a manifest because of something that it names (OCI distribution spec, error
+// codes). Registries differ about the status.
+func namesWhatIsGone(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Code == "MANIFEST_BLOB_UNKNOWN" || e.Code == "MANIFEST_UNKNOWN") && e.Status < http.StatusInternalServerError
 }
 
 func (r *Remote) putIndex(ctx context.Context, repository string, index ocispec.Index, tag string) error {
