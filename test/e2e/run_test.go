@@ -25,7 +25,7 @@ type result struct {
 // Its environment is small and its home empty; later entries of env win.
 func command(ctx context.Context, t *testing.T, fleet *fixture.Fleet, registry string, env []string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, filepath.Join(peers.Product(t, true), "artifactctl"), args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(programs(t), "artifactctl"), args...)
 	cmd.Dir = fleet.Dir
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "NO_COLOR=1"}, fleet.Env(registry)...)
 	cmd.Env = append(cmd.Env, env...)

@@ -35,7 +35,7 @@ func TestNoProcessOutlivesItsHost(t *testing.T) {
 // ownPrograms links the built programs into a directory of this test, so that their processes can be told apart.
 func ownPrograms(t *testing.T) string {
 	t.Helper()
-	from := peers.Product(t, true)
+	from := programs(t)
 	dir, err := os.MkdirTemp(filepath.Dir(from), "own-") //nolint:usetesting // links need the same file system
 	if err != nil {
 		t.Fatal(err)
