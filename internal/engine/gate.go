@@ -132,12 +132,13 @@ func (p *planner) judge(ctx context.Context) {
 	}
 	report, err := p.Gates.Check(ctx, all, p.gated)
 	p.plan.Gates = report
+	said := resultsByApp(report)
 	for i, r := range p.rendered {
 		if r == nil {
 			continue
 		}
 		a := &p.plan.Apps[i]
-		if stageErr := p.run.stage(a.App, StageGate, func() (string, error) { return "", p.verdict(a, report, err) }); stageErr != nil {
+		if stageErr := p.run.stage(a.App, StageGate, func() (string, error) { return "", verdict(a, said[a.App], err) }); stageErr != nil {
 			a.fail(stageErr)
 		}
 	}
@@ -150,18 +151,40 @@ func (p *planner) gated(r finding.Result) {
 	}
 }
 
+// resultsByApp sorts results by the apps that they cover, so that a fleet is gone through once and not once for each app.
+func resultsByApp(report *finding.Report) map[string][]finding.Result {
+	by := map[string][]finding.Result{}
+	if report == nil {
+		return by
+	}
+	for _, r := range report.Results {
+		if r.App != "" {
+			by[r.App] = append(by[r.App], r)
+			continue
+		}
+		for _, app := range r.Apps {
+			by[app] = append(by[app], r)
+		}
+	}
+	return by
+}
+
 // verdict takes over what gates said about an app.
-func (p *planner) verdict(a *AppReport, report *finding.Report, err error) error {
+func verdict(a *AppReport, said []finding.Result, err error) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range report.Results {
-		if r.Covers(a.App) {
-			findings := r.About(a.App)
-			a.Gates = append(a.Gates, GateOutcome{Gate: r.Gate, Status: finding.StatusOf(findings), Cached: r.Cached, Findings: findings})
+	var blocking []finding.Finding
+	for _, r := range said {
+		findings := r.About(a.App)
+		a.Gates = append(a.Gates, GateOutcome{Gate: r.Gate, Status: finding.StatusOf(findings), Cached: r.Cached, Findings: findings})
+		for _, f := range findings {
+			if f.Severity == finding.Error {
+				blocking = append(blocking, f)
+			}
 		}
 	}
-	if blocking := report.Blocking(a.App); len(blocking) > 0 {
+	if len(blocking) > 0 {
 		return &RefusedError{Findings: blocking}
 	}
 	return nil

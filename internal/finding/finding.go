@@ -74,19 +74,6 @@ func (r *Report) Findings() []Finding {
 	return all
 }
 
-// Blocking returns why an app must not be published; nothing when it may.
-func (r *Report) Blocking(app string) []Finding {
-	var blocking []Finding
-	for _, result := range r.Results {
-		for _, f := range result.About(app) {
-			if f.Severity == Error {
-				blocking = append(blocking, f)
-			}
-		}
-	}
-	return blocking
-}
-
 // Covers reports whether a result is about an app, alone or among others.
 func (r Result) Covers(app string) bool {
 	return r.App == app || r.App == "" && slices.Contains(r.Apps, app)

@@ -80,7 +80,7 @@ func TestOwnDefinitionFirst(t *testing.T) {
 		manifestApp("plain", widget("size: 2")), manifestApp("first", widgetCRD), manifestApp("own", newer+"---\n"+widget("width: 2")),
 		manifestApp("wrong", newer+"---\n"+widget("size: 2")))
 	for app, blocked := range map[string]bool{"plain": false, "first": false, "own": false, "wrong": true} {
-		if got := report.Blocking(app); len(got) > 0 != blocked {
+		if got := blocking(report, app); len(got) > 0 != blocked {
 			t.Errorf("%s: blocked by %s", app, finding.Lines(got))
 		}
 	}
@@ -94,7 +94,7 @@ func TestBackground(t *testing.T) {
 	crds := manifestApp("crds", widgetCRD+"---\n"+widget("size: wrong"))
 	crds.Background = true
 	report := runGates(t, Options{Gates: []Gate{gate, fleet}, Dir: schemaDir(t)}, manifestApp("web", widget("size: 2")), crds)
-	if len(report.Results) != 2 || len(report.Blocking("web")) != 0 || report.Results[0].App != "web" || !slices.Equal(report.Results[1].Apps, []string{"web"}) {
+	if len(report.Results) != 2 || len(blocking(report, "web")) != 0 || report.Results[0].App != "web" || !slices.Equal(report.Results[1].Apps, []string{"web"}) {
 		t.Errorf("got %+v", report.Results)
 	}
 }

@@ -261,3 +261,16 @@ func passed(r *finding.Report, app string) []string {
 	}
 	return names
 }
+
+// blocking returns why an app must not be published; nothing when it may.
+func blocking(r *finding.Report, app string) []finding.Finding {
+	var all []finding.Finding
+	for _, result := range r.Results {
+		for _, f := range result.About(app) {
+			if f.Severity == finding.Error {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}

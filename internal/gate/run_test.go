@@ -30,7 +30,7 @@ func TestCommandPassesAndRefuses(t *testing.T) {
 	}
 	gate.Severity = finding.Warning
 	report := runGates(t, Options{Gates: []Gate{gate}}, bad)
-	if got := report.Results[0]; got.Status != finding.Warned || got.Findings[0].Severity != finding.Warning || len(report.Blocking("web")) != 0 {
+	if got := report.Results[0]; got.Status != finding.Warned || got.Findings[0].Severity != finding.Warning || len(blocking(report, "web")) != 0 {
 		t.Errorf("got %s with %q of a gate that only warns", got.Status, brief(got))
 	}
 	if got := passed(report, "web"); !slices.Equal(got, []string{"grep"}) {
@@ -126,8 +126,8 @@ func TestBrokenCommands(t *testing.T) {
 			if !f.Broken || f.Severity != finding.Error || f.App != "web" || !strings.Contains(f.Message, test.message) || !strings.Contains(f.Hint, test.hint) {
 				t.Errorf("got %+v, want message %q and hint %q", f, test.message, test.hint)
 			}
-			if len(report.Blocking("web")) != 1 || !slices.Equal(passed(report, "web"), []string{"grep"}) {
-				t.Errorf("blocking %v, passed %v", report.Blocking("web"), passed(report, "web"))
+			if len(blocking(report, "web")) != 1 || !slices.Equal(passed(report, "web"), []string{"grep"}) {
+				t.Errorf("blocking %v, passed %v", blocking(report, "web"), passed(report, "web"))
 			}
 		})
 	}
@@ -138,8 +138,8 @@ func TestBrokenWarning(t *testing.T) {
 	gate := command(t, "crash")
 	gate.Severity = finding.Warning
 	report := runGates(t, Options{Gates: []Gate{gate}}, manifestApp("web", configMap))
-	if r := report.Results[0]; r.Status != finding.Broken || len(report.Blocking("web")) != 0 || len(passed(report, "web")) != 0 {
-		t.Errorf("got %s, blocking %v, passed %v", r.Status, report.Blocking("web"), passed(report, "web"))
+	if r := report.Results[0]; r.Status != finding.Broken || len(blocking(report, "web")) != 0 || len(passed(report, "web")) != 0 {
+		t.Errorf("got %s, blocking %v, passed %v", r.Status, blocking(report, "web"), passed(report, "web"))
 	}
 }
 
@@ -264,7 +264,7 @@ func TestFleetCommand(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", brief(report.Results[0]), want)
 	}
 	for app, blocked := range map[string]int{"good": 0, "bad": 1, "odd": 0, "other": 0} {
-		if got := report.Blocking(app); len(got) != blocked {
+		if got := blocking(report, app); len(got) != blocked {
 			t.Errorf("%s: blocked by %v", app, got)
 		}
 		if passed := slices.Contains(passed(report, app), "conftest"); passed != (app == "good" || app == "odd") {
@@ -279,7 +279,7 @@ func TestFleetRefusal(t *testing.T) {
 	gate.Run.Scope, gate.Apps = PerFleet, []string{"a", "b"}
 	report := runGates(t, Options{Gates: []Gate{gate}}, manifestApp("a", "a: 1"), manifestApp("b", "b: 1\n"), manifestApp("c", "c: 1\n"))
 	for app, blocked := range map[string]bool{"a": true, "b": true, "c": false} {
-		if got := len(report.Blocking(app)) > 0; got != blocked {
+		if got := len(blocking(report, app)) > 0; got != blocked {
 			t.Errorf("%s: blocked %t", app, got)
 		}
 	}
